@@ -1,0 +1,3 @@
+export * from '@millrace/connectors'
+export * from '@millrace/core'
+export * from '@millrace/processors'

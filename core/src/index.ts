@@ -1,0 +1,3 @@
+export * from './errors.ts'
+export type * from './log.ts'
+export type * from './record.ts'

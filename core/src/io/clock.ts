@@ -1,0 +1,20 @@
+/** Time, and waiting for it. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970; may jump. */
+  nowMs(): number
+  /** Monotonic milliseconds from an arbitrary start; for time-outs and durations. */
+  monotonicMs(): number
+  /** Calls back once after `delayMs` of monotonic time. */
+  schedule(delayMs: number, callback: () => void): Timer
+}
+
+/** A pending call of {@link Clock.schedule}. */
+export interface Timer {
+  /** Prevents the call if it has not happened yet. */
+  cancel(): void
+}
+
+/** Resolves after `delayMs` of this clock's monotonic time. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(delayMs, resolve))
+}

@@ -1,0 +1,254 @@
+import type { Position, TopicPartition } from './record.ts'
+
+/**
+ * A durable, partitioned log: the one interface that pipelines, connectors and the command line
+ * know. Only plain data and batches of bytes cross it (no callbacks, no synchronous getters), so that
+ * it may live in another thread or on another machine. Producers and consumers are built on top of it.
+ */
+export interface Log {
+  describe(): Promise<LogDescription>
+
+  /** @throws UsageError TOPIC_EXISTS, TOPIC_NAME_INVALID (also names that differ by case alone). */
+  createTopic(topic: NewTopic): Promise<TopicDescription>
+  /** @throws UsageError TOPIC_NOT_FOUND. */
+  describeTopic(name: string): Promise<TopicDescription>
+  /** All topics by name; internal ones (`__…` and those marked internal) included. */
+  listTopics(): Promise<TopicDescription[]>
+  /** Changes the named settings and keeps the others. */
+  alterTopic(name: string, config: Partial<TopicConfig>): Promise<TopicDescription>
+  /** Grows a topic to `partitions` in all; existing records stay where they are. */
+  addPartitions(name: string, partitions: number): Promise<TopicDescription>
+  /** The topic's records are gone for readers at once; its files go in the background. */
+  deleteTopic(name: string): Promise<void>
+
+  /** Appends one record batch; resolves when it has reached its topic's durability. */
+  append(request: AppendRequest): Promise<AppendResult>
+  /**
+   * Reads whole batches. Waits up to `maxWaitMs` until at least `minBytes` can be had; answers at once
+   * when any partition has an error.
+   */
+  fetch(request: FetchRequest): Promise<FetchResult>
+  /** The offset at an end of a partition, or of the first record at or after a time. */
+  findOffset(request: FindOffsetRequest): Promise<Position>
+  /** Gives up the records below `offset` (Kafka's DeleteRecords); resolves with the new start. */
+  trim(target: TopicPartition, offset: number): Promise<number>
+
+  /**
+   * Gives a producer its identity. With a transactional id, the same name gets the same producer id
+   * with the next epoch: older holders are fenced and their open transaction is aborted first.
+   */
+  initProducer(request: { readonly transactionalId?: string }): Promise<ProducerIdentity>
+  /**
+   * Ends the producer's open transaction. Committing makes everything appended in it, and all the
+   * positions given, visible at once or not at all.
+   *
+   * @throws FencedError PRODUCER_FENCED: nothing of this transaction will ever be visible.
+   */
+  endTransaction(request: EndTransactionRequest): Promise<ProducerIdentity>
+
+  /** Stores a group's positions outside a transaction, after syncing what they point past. */
+  commitPositions(request: CommitPositionsRequest): Promise<void>
+  /** A group's stored positions; partitions without one are left out. */
+  readPositions(group: string): Promise<StoredPosition[]>
+
+  /** Classic group protocol, step 1: enters or re-enters a group; resolves when the round closes. */
+  joinGroup(request: JoinGroupRequest): Promise<JoinGroupResult>
+  /** Step 2: the leader brings the assignment; everyone gets their own. */
+  syncGroup(request: SyncGroupRequest): Promise<Uint8Array>
+  /** Keeps membership alive. @throws FencedError GENERATION_FENCED; UnavailableError while rebalancing. */
+  heartbeat(member: GroupMember): Promise<void>
+  leaveGroup(member: GroupMember): Promise<void>
+  listGroups(): Promise<GroupDescription[]>
+  describeGroup(group: string): Promise<GroupDescription>
+
+  /** Lets writes in flight finish, syncs, and frees the data directory. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface LogDescription {
+  /** UUID of the data directory (or the Kafka cluster id). */
+  readonly logId: string
+  readonly url: string
+  readonly access: 'read-write' | 'read-only'
+  /** Partitions that recovery opened read-only because bytes in their middle are damaged. */
+  readonly damaged: readonly DamagedPartition[]
+}
+
+export interface DamagedPartition extends TopicPartition {
+  readonly file: string
+  readonly position: number
+  readonly reason: string
+}
+
+/** `memory`: lost with the process. `os`: survives kill −9. `fsync`: survives power loss. */
+export type Durability = 'memory' | 'os' | 'fsync'
+
+export interface TopicConfig {
+  readonly durability: Durability
+  /** Records may go this long after their **append** (not their own time); −1: never. */
+  readonly retentionMs: number
+  /** Oldest segments go while a partition is larger than this; −1: unlimited. */
+  readonly retentionBytes: number
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete'
+  /** What producers use unless they say otherwise. */
+  readonly compression: Compression
+  /** Largest batch accepted, in bytes. */
+  readonly maxMessageBytes: number
+}
+
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+export interface NewTopic {
+  readonly name: string
+  /** Default 1. */
+  readonly partitions?: number
+  readonly config?: Partial<TopicConfig>
+  /** Made by a pipeline for itself: hidden from listings unless asked for. */
+  readonly internal?: boolean
+}
+
+export interface TopicDescription {
+  /** UUID; the topic's identity. The name is only a label. */
+  readonly topicId: string
+  readonly name: string
+  readonly internal: boolean
+  readonly config: TopicConfig
+  readonly partitions: readonly PartitionDescription[]
+}
+
+export interface PartitionDescription {
+  readonly partition: number
+  readonly startOffset: number
+  /** First offset not yet visible to `read_uncommitted` readers. */
+  readonly highWatermark: number
+  /** First offset not yet decided, for `read_committed` readers. */
+  readonly lastStableOffset: number
+  readonly sizeBytes: number
+}
+
+export interface ProducerIdentity {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+/**
+ * A batch in Kafka's record batch v2 format. Base offset and leader epoch in it are ignored and set
+ * by the log; producer id, epoch and sequence in it make retries safe (−1 for none).
+ * The log owns the bytes from the call on.
+ */
+export interface AppendRequest extends TopicPartition {
+  readonly batch: Uint8Array
+}
+
+export interface AppendResult {
+  /** Offset of the batch's first record. */
+  readonly baseOffset: number
+  readonly leaderEpoch: number
+  /** The batch was a retry of one already in the log; nothing was written again. */
+  readonly duplicate: boolean
+}
+
+export interface FetchRequest {
+  readonly isolation: 'read_uncommitted' | 'read_committed'
+  readonly maxWaitMs: number
+  /** Default 1. */
+  readonly minBytes?: number
+  /** Whole answer; the first batch comes even when it is larger. */
+  readonly maxBytes: number
+  readonly partitions: readonly FetchPartition[]
+}
+
+export interface FetchPartition extends TopicPartition {
+  /** The topic's id when the position was made; another id is refused, never guessed at. */
+  readonly topicId?: string
+  readonly position: Position
+  readonly maxBytes: number
+}
+
+export interface FetchResult {
+  readonly partitions: readonly FetchedPartition[]
+}
+
+export interface FetchedPartition extends TopicPartition {
+  /**
+   * Whole record batches, as they lie on the disk. The first may start before the offset asked for;
+   * aborted batches are left out under `read_committed`, markers stay. CRCs are already checked.
+   */
+  readonly batches: Uint8Array
+  /** Where the next fetch goes on; past gaps, markers and aborted batches. */
+  readonly nextOffset: number
+  readonly startOffset: number
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  /** Why this partition gave nothing: OFFSET_OUT_OF_RANGE, POSITION_DIVERGED, CORRUPT_DATA, TOPIC_NOT_FOUND. */
+  readonly error?: {
+    readonly code: string
+    readonly message: string
+    readonly facts?: Record<string, unknown>
+  }
+}
+
+export interface FindOffsetRequest extends TopicPartition {
+  readonly at: 'earliest' | 'latest' | { readonly timestampMs: number }
+  readonly isolation?: 'read_uncommitted' | 'read_committed'
+}
+
+export interface EndTransactionRequest extends ProducerIdentity {
+  readonly outcome: 'commit' | 'abort'
+  /** Only with `commit`: the input this transaction has consumed. */
+  readonly positions?: readonly GroupPositions[]
+}
+
+export interface GroupPositions {
+  readonly group: string
+  /** Fences stale members when given. */
+  readonly member?: GroupMember
+  readonly positions: readonly StoredPosition[]
+}
+
+export interface StoredPosition extends TopicPartition {
+  readonly topicId: string
+  readonly position: Position
+  /** Free text for the committer, at most 4 KiB. */
+  readonly metadata?: string
+}
+
+export interface CommitPositionsRequest extends GroupPositions {}
+
+export interface GroupMember {
+  readonly group: string
+  readonly memberId: string
+  readonly generation: number
+}
+
+export interface JoinGroupRequest {
+  readonly group: string
+  /** Empty the first time; the answer names one. */
+  readonly memberId: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly protocolType: string
+  readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
+}
+
+export interface JoinGroupResult extends GroupMember {
+  readonly leaderId: string
+  readonly protocol: string
+  /** Filled for the leader only. */
+  readonly members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]
+}
+
+export interface SyncGroupRequest extends GroupMember {
+  /** From the leader; empty from the others. */
+  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
+}
+
+export interface GroupDescription {
+  readonly group: string
+  readonly state: 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
+  readonly protocol: string
+  readonly members: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
+  readonly positions: readonly StoredPosition[]
+}
