@@ -179,6 +179,8 @@ export interface FetchedPartition extends TopicPartition {
   readonly batches: Uint8Array
   /** Where the next fetch goes on; past gaps, markers and aborted batches. */
   readonly nextOffset: number
+  /** Leader epoch of the record before `nextOffset`, for the position to go on from (−1: none). */
+  readonly nextLeaderEpoch: number
   readonly startOffset: number
   readonly highWatermark: number
   readonly lastStableOffset: number
