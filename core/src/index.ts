@@ -1,3 +1,5 @@
+export * from './batch/index.ts'
 export * from './errors.ts'
 export type * from './log.ts'
 export type * from './record.ts'
+export * from './serdes/index.ts'

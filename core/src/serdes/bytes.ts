@@ -1,0 +1,12 @@
+import { RejectedError } from '../errors.ts'
+import { defineSerde, type Serde } from './serde.ts'
+
+/** Bytes as they are. What is read is a view: copy it to keep it beyond its batch. */
+export const bytes: Serde<Uint8Array> = defineSerde({
+  name: 'bytes',
+  encode(value: Uint8Array) {
+    if (value instanceof Uint8Array) return value
+    throw new RejectedError('RECORD_INVALID', `Expected bytes (a Uint8Array), got ${typeof value}.`)
+  },
+  decode: (buffer, start, end) => buffer.subarray(start, end),
+})

@@ -1,0 +1,6 @@
+export { bytes } from './bytes.ts'
+export type { Column, ColumnType } from './column.ts'
+export { int64 } from './int64.ts'
+export { json } from './json.ts'
+export { defineSerde, type Serde, type SerdeDefinition } from './serde.ts'
+export { string } from './string.ts'

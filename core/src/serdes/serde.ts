@@ -1,0 +1,41 @@
+import type { Encoded } from '../batch/batch-writer.ts'
+import type { Column } from './column.ts'
+
+/** Turns keys or values into bytes and back; null (no key, a tombstone) never reaches it. */
+export interface Serde<T> {
+  /** Names the format in topologies and messages. */
+  readonly name: string
+  /** What sinks can take a value apart into; absent when values are no rows. */
+  readonly columns?: readonly Column[]
+  /** @throws RejectedError RECORD_INVALID, naming the place in the value that does not fit. */
+  serialize(value: T): Uint8Array | null
+  /** @throws RejectedError RECORD_INVALID when the bytes are no such value. */
+  deserialize(bytes: Uint8Array): T
+  /** As `serialize`, but text stays text until it is written straight into a batch. */
+  encode(value: T): Encoded
+  /** As `deserialize`, of the bytes from `start` up to `end`, without a view of them. */
+  decode(bytes: Buffer, start: number, end: number): T
+}
+
+/** What a serde must say; {@link defineSerde} adds the rest. */
+export interface SerdeDefinition<T> {
+  readonly name: string
+  readonly columns?: readonly Column[]
+  encode(value: T): Encoded
+  decode(bytes: Buffer, start: number, end: number): T
+}
+
+/** Makes a serde of your own from its name, `encode` and `decode`. */
+export function defineSerde<T>(definition: SerdeDefinition<T>): Serde<T> {
+  return {
+    ...definition,
+    serialize(value) {
+      const encoded = definition.encode(value)
+      return typeof encoded === 'string' ? Buffer.from(encoded) : encoded
+    },
+    deserialize(bytes) {
+      const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      return definition.decode(buffer, 0, buffer.length)
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import { RejectedError } from '../errors.ts'
+import { defineSerde, type Serde } from './serde.ts'
+
+/** Text as UTF-8. Text with a lone surrogate has no UTF-8 and is refused. */
+export const string: Serde<string> = defineSerde({
+  name: 'string',
+  encode(value: string) {
+    if (typeof value !== 'string') {
+      throw new RejectedError('RECORD_INVALID', `Expected a string, got ${typeof value}.`)
+    }
+    if (value.isWellFormed()) return value
+    throw new RejectedError(
+      'RECORD_INVALID',
+      'The string has a lone surrogate and so no UTF-8; call toWellFormed() on it, or use json().',
+    )
+  },
+  decode(buffer, start, end) {
+    return buffer.toString('utf8', start, end)
+  },
+})
