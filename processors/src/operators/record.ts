@@ -1,0 +1,30 @@
+import type { Header, TopicPartition } from '@millrace/core'
+
+/** A key whose parts have names; sinks find columns of these names. Property order is part of its identity. */
+export type NamedKey = Readonly<Record<string, unknown>>
+
+/** A record inside a task. Operators never change one; they pass it on or make another from it. */
+export interface StreamRecord<K = unknown, V = unknown> {
+  /** Null where the record has no key. */
+  readonly key: K
+  readonly value: V
+  /** Event time, milliseconds since 1970. */
+  readonly timestampMs: number
+  readonly headers: readonly Header[] | undefined
+  /** The partition it was read from (or, of an aggregate, that of the last record that changed it). */
+  readonly origin: TopicPartition
+  /** Offset there; for rows of a source, the row's number. */
+  readonly offset: number
+}
+
+/** What `record` becomes with another value; key, time, headers and origin stay. */
+export function withValue<K, R>(record: StreamRecord<K, unknown>, value: R): StreamRecord<K, R> {
+  return {
+    key: record.key,
+    value,
+    timestampMs: record.timestampMs,
+    headers: record.headers,
+    origin: record.origin,
+    offset: record.offset,
+  }
+}
