@@ -102,6 +102,10 @@ export class BatchReader {
       : this.bytes.subarray(this.valueStart, this.valueStart + this.valueLength)
   }
 
+  get headerCount(): number {
+    return this.#headerCount
+  }
+
   /** The headers, their values as views. */
   get headers(): Header[] {
     const headers: Header[] = []
