@@ -4,7 +4,7 @@ import type { StreamRecord } from './record.ts'
 
 /** The operators of one stage in one task, compiled to RxJS. */
 export interface Chain {
-  /** Feeds a record of an input (by {@link StageInput.id}); outputs come by `TaskContext.emit`. @throws what a callback threw, named. */
+  /** Feeds a record of an input (by {@link StageInput.id}); outputs come by `TaskContext.emit`. @throws what `TaskContext.failed` throws. */
   push(input: string, record: StreamRecord): void
   /** Resolves when everything pushed has left: asynchronous operators are idle, buffers are flushed. Ends an epoch. */
   drain(): Promise<void>

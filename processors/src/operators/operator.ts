@@ -46,6 +46,11 @@ export interface TaskContext {
   store(spec: StoreSpec): DurableStore
   /** Takes a record that reached an output; the epoch's transaction writes it. */
   emit(output: string, record: StreamRecord): void
+  /**
+   * A callback threw on this record. Under the policy `fail` this throws what ends the run, naming node
+   * and record; else the record is counted (and kept as a dead letter) and the operator passes it over.
+   */
+  failed(node: string, record: StreamRecord, error: unknown): void
   /** Counts a record that was not used: late for its window, or without a key. Never silent. */
   dropped(node: string, reason: 'late' | 'null-key', record: StreamRecord): void
 }
