@@ -1,0 +1,120 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { ColumnMetaData, PageHeader } from 'hyparquet'
+import { parquetHeader } from 'hyparquet/src/column.js'
+import { readExactly } from '../file-identity.ts'
+import type { PageValues } from './page-values.ts'
+
+const WINDOW_BYTES = 256 * 1024
+
+/**
+ * The values of one column in one row group, page by page, so that memory is bound by the page and
+ * not by the row group. Only for columns without nesting.
+ */
+export class ColumnPages {
+  readonly #file: FileHandle
+  readonly #chunk: ColumnMetaData
+  readonly #values: PageValues
+  #position: number
+  readonly #end: number
+  #window: Buffer<ArrayBuffer> = Buffer.from(new ArrayBuffer(0))
+  #windowStart = 0
+  #dictionary: ArrayLike<unknown> | undefined
+
+  constructor(file: FileHandle, chunk: ColumnMetaData, values: PageValues) {
+    this.#file = file
+    this.#chunk = chunk
+    this.#values = values
+    this.#position = chunkStart(chunk)
+    this.#end = this.#position + Number(chunk.total_compressed_size)
+  }
+
+  /** Passes over whole pages, at most `rows` rows; resolves with the rows passed. */
+  async skip(rows: number): Promise<number> {
+    let passed = 0
+    while (this.#position < this.#end) {
+      const start = this.#position
+      const header = await this.#nextHeader()
+      const size = pageRows(header)
+      if (size === undefined) {
+        await this.#takeDictionary(header)
+        continue
+      }
+      if (passed + size > rows) {
+        this.#position = start
+        return passed
+      }
+      this.#position += header.compressed_page_size
+      passed += size
+    }
+    return passed
+  }
+
+  /** Values of the next page, nulls included, good until the next call; undefined at the end. */
+  async next(): Promise<ArrayLike<unknown> | undefined> {
+    while (this.#position < this.#end) {
+      const header = await this.#nextHeader()
+      if (pageRows(header) === undefined) {
+        await this.#takeDictionary(header)
+        continue
+      }
+      const bytes = await this.#take(header.compressed_page_size)
+      return this.#values.values(header, bytes, this.#chunk, this.#dictionary)
+    }
+    return undefined
+  }
+
+  async #takeDictionary(header: PageHeader): Promise<void> {
+    const bytes = await this.#take(header.compressed_page_size)
+    if (header.type !== 'DICTIONARY_PAGE') return
+    this.#dictionary = this.#values.dictionary(header, bytes, this.#chunk)
+  }
+
+  async #nextHeader(): Promise<PageHeader> {
+    for (let length = WINDOW_BYTES; ; length *= 4) {
+      const isWhole = this.#position + length >= this.#end
+      const bytes = await this.#peek(Math.min(length, this.#end - this.#position))
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      const reader = { view, offset: 0 }
+      try {
+        const header = parquetHeader(reader)
+        this.#position += reader.offset
+        return header
+      } catch (error) {
+        // A RangeError means that the header goes on past the window.
+        if (isWhole || !(error instanceof RangeError)) throw error
+      }
+    }
+  }
+
+  async #take(length: number): Promise<Uint8Array> {
+    const bytes = await this.#peek(length)
+    this.#position += length
+    return bytes
+  }
+
+  /** The next `length` bytes, through a window so that small pages cost no read each. */
+  async #peek(length: number): Promise<Uint8Array> {
+    const from = this.#position - this.#windowStart
+    if (from >= 0 && from + length <= this.#window.length) {
+      return this.#window.subarray(from, from + length)
+    }
+    const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#end - this.#position)
+    this.#window = await readExactly(this.#file, this.#position, wanted)
+    this.#windowStart = this.#position
+    if (length > this.#window.length) throw new RangeError('a page goes on past its column')
+    return this.#window.subarray(0, length)
+  }
+}
+
+function chunkStart({
+  dictionary_page_offset: dictionary,
+  data_page_offset: data,
+}: ColumnMetaData) {
+  return Number(
+    dictionary !== undefined && dictionary > 0n && dictionary < data ? dictionary : data,
+  )
+}
+
+function pageRows(header: PageHeader): number | undefined {
+  return header.data_page_header?.num_values ?? header.data_page_header_v2?.num_rows
+}
