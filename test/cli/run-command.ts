@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** What a finished process left. */
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CommandOptions {
+  readonly cwd?: string
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Called with all of standard error so far, whenever there is more. */
+  readonly onStderr?: (stderr: string, kill: (signal: NodeJS.Signals) => void) => void
+  readonly onStdout?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
+}
+
+const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+
+/** Runs the real `millrace` in a process of its own and waits for its end. */
+export function millrace(
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<Finished> {
+  return node([launcher, ...words], options)
+}
+
+/** Runs this Node with the words given. */
+export function node(words: readonly string[], options: CommandOptions = {}): Promise<Finished> {
+  return runCommand(process.execPath, words, options)
+}
+
+/** Runs a program and waits for its end. */
+export function runCommand(
+  program: string,
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<Finished> {
+  const { cwd, stdin = '', env } = options
+  const { MILLRACE_LOG: _, FORCE_COLOR: __, ...inherited } = process.env
+  const child = spawn(program, words, { cwd, env: { ...inherited, NO_COLOR: '1', ...env } })
+  const kill = (signal: NodeJS.Signals) => void child.kill(signal)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    options.onStdout?.(stdout, kill)
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    options.onStderr?.(stderr, kill)
+  })
+  child.stdin.on('error', () => {}).end(stdin)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}
