@@ -1,10 +1,9 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import { withoutSecrets } from '../secrets.ts'
-import { paint } from '../talk.ts'
 import { fractionDone, type Meter, progressFacts } from './progress-line.ts'
 import type { ProgressView } from './progress-view.ts'
 
-const barWidth = 24
+const factsWidth = 56
 
 /** A bar for each meter, redrawn in place. */
 export class BarProgress implements ProgressView {
@@ -12,6 +11,8 @@ export class BarProgress implements ProgressView {
     stream: process.stderr,
     hideCursor: true,
     fps: 8,
+    // Else the first Ctrl-C would freeze the bars while the run drains.
+    gracefulExit: false,
     format: (_options, _params, { meter, idWidth }: { meter: Meter; idWidth: number }) =>
       barLine(meter, idWidth),
   })
@@ -32,15 +33,16 @@ export class BarProgress implements ProgressView {
   }
 
   stop(): void {
-    this.#bars.update()
     this.#bars.stop()
   }
 }
 
+/** Without colours: cli-progress cuts lines to the terminal's width, and would count them. */
 function barLine(meter: Meter, idWidth: number): string {
   const fraction = fractionDone(meter)
+  const barWidth = Math.min(24, Math.max(8, process.stderr.columns - idWidth - factsWidth))
   const filled = Math.round((fraction ?? 0) * barWidth)
-  const bar = paint('cyan', '█'.repeat(filled)) + paint('dim', '░'.repeat(barWidth - filled))
+  const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
   const percent = fraction === undefined ? '' : `${Math.floor(fraction * 100)}%`
   return `${meter.id.padEnd(idWidth)}  ${bar} ${percent.padStart(4)}  ${progressFacts(meter)}`
 }
