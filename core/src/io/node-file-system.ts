@@ -1,3 +1,4 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- the other packages compile this file too
 /// <reference path="./fs-native-extensions.d.ts" />
 import fs from 'node:fs'
 import { promisify } from 'node:util'
