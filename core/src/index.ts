@@ -1,5 +1,6 @@
 export * from './batch/index.ts'
 export * from './errors.ts'
 export type * from './log.ts'
+export * from './producer/index.ts'
 export type * from './record.ts'
 export * from './serdes/index.ts'

@@ -35,6 +35,7 @@ export interface BatchOptions {
 }
 
 const NO_HEADERS: readonly Header[] = []
+const EMPTY: Buffer = Buffer.alloc(0)
 const CAPACITY_BYTES_MIN = 1024
 // Attributes, three length fields, offset and timestamp deltas, header count.
 const RECORD_OVERHEAD_BYTES_MAX = 1 + 5 * VARINT_BYTES_MAX + VARLONG_BYTES_MAX
@@ -54,11 +55,13 @@ export class BatchWriter {
   /** Largest timestamp in the batch so far; −1 when it is empty. */
   maxTimestampMs = -1
 
-  #buffer: Buffer
+  #buffer = EMPTY
+  #capacityBytes: number
   #baseTimestampMs = 0
 
-  constructor(capacityBytes: number = CAPACITY_BYTES_MIN) {
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(capacityBytes, CAPACITY_BYTES_MIN))
+  /** @param capacityBytes What the buffer starts with; a good guess saves copies. */
+  constructor(capacityBytes = 0) {
+    this.#capacityBytes = capacityBytes
   }
 
   /**
@@ -75,7 +78,7 @@ export class BatchWriter {
   ): void {
     if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) throw invalidTimestamp(timestampMs)
     const headersBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
-    this.#makeRoom(largestSize(key) + largestSize(value) + headersBytes + RECORD_OVERHEAD_BYTES_MAX)
+    this.#makeRoom(recordBytesMax(key, value, headers))
     if (this.recordCount === 0) this.#baseTimestampMs = timestampMs
     // Text is taken for ASCII at first; when it proves longer the record is written again over itself.
     const end =
@@ -103,9 +106,8 @@ export class BatchWriter {
     invariant(this.recordCount > 0, 'a batch without records was finished')
     const batch = this.#compressed(options.compression ?? 'none')
     this.#writeHeader(batch, options)
-    this.#buffer = Buffer.allocUnsafeSlow(
-      this.sizeBytes + (this.sizeBytes >> 3) + CAPACITY_BYTES_MIN,
-    )
+    this.#capacityBytes = this.sizeBytes + (this.sizeBytes >> 3)
+    this.#buffer = EMPTY
     this.recordCount = 0
     this.sizeBytes = HEADER_BYTES
     this.maxTimestampMs = -1
@@ -148,7 +150,9 @@ export class BatchWriter {
   #makeRoom(bytes: number): void {
     const needed = this.sizeBytes + bytes
     if (needed <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(needed, this.#capacityBytes, this.#buffer.length * 2, CAPACITY_BYTES_MIN),
+    )
     this.#buffer.copy(larger, 0, 0, this.sizeBytes)
     this.#buffer = larger
   }
@@ -182,8 +186,13 @@ export class BatchWriter {
 }
 
 /** Most bytes that one record with these parts takes in a batch. */
-export function recordBytesMax(key: Encoded, value: Encoded, headers: readonly Header[]): number {
-  return largestSize(key) + largestSize(value) + sizeOfHeaders(headers) + RECORD_OVERHEAD_BYTES_MAX
+export function recordBytesMax(
+  key: Encoded,
+  value: Encoded,
+  headers: readonly Header[] = NO_HEADERS,
+): number {
+  const headersBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
+  return largestSize(key) + largestSize(value) + headersBytes + RECORD_OVERHEAD_BYTES_MAX
 }
 
 function largestSize(encoded: Encoded): number {

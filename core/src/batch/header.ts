@@ -149,6 +149,12 @@ export function stampBatch(
   writeInt32(bytes, position + FIELD.leaderEpoch, leaderEpoch)
 }
 
+/** Gives the batch in `bytes` another first sequence, and the CRC that goes with it. */
+export function restampSequence(bytes: Uint8Array, baseSequence: number): void {
+  writeInt32(bytes, FIELD.baseSequence, baseSequence)
+  writeInt32(bytes, FIELD.crc, batchCrc(bytes, 0, bytes.length))
+}
+
 /** Whether the batch of `sizeBytes` at `position` is whole and has the bytes its CRC was taken of. */
 export function crcMatches(bytes: Uint8Array, position: number, sizeBytes: number): boolean {
   if (sizeBytes < HEADER_BYTES || position + sizeBytes > bytes.length) return false
