@@ -1,6 +1,8 @@
 export * from './batch/index.ts'
 export * from './errors.ts'
 export type * from './log.ts'
+export { DEFAULT_LOG_URL, open } from './open.ts'
+export type { OpenOptions } from './open.ts'
 export * from './producer/index.ts'
 export type * from './record.ts'
 export * from './serdes/index.ts'

@@ -1,0 +1,240 @@
+import { ClosedError, UsageError } from '../errors.ts'
+import type { FileLock, Ports } from '../io/index.ts'
+import type {
+  AppendRequest,
+  AppendResult,
+  CommitPositionsRequest,
+  EndTransactionRequest,
+  FetchRequest,
+  FetchResult,
+  FindOffsetRequest,
+  GroupDescription,
+  GroupMember,
+  GroupPositions,
+  JoinGroupRequest,
+  JoinGroupResult,
+  Log,
+  LogDescription,
+  NewTopic,
+  ProducerIdentity,
+  StoredPosition,
+  SyncGroupRequest,
+  TopicConfig,
+  TopicDescription,
+} from '../log.ts'
+import type { Position, TopicPartition } from '../record.ts'
+import type { Disk } from '../storage/disk.ts'
+import { findByTime } from '../storage/find-by-time.ts'
+import type { Partition } from '../storage/partition.ts'
+import type { TransactionCoordinator } from '../transactions/coordinator.ts'
+import type { Journal } from '../transactions/journal.ts'
+import { checkPosition } from '../transactions/positions.ts'
+import { fetch } from './fetch.ts'
+import type { Topics } from './topics.ts'
+
+/** The open parts that an {@link EmbeddedLog} is made of. */
+export interface EmbeddedLogParts {
+  readonly ports: Ports
+  readonly disk: Disk
+  readonly lock: FileLock
+  readonly logId: string
+  readonly url: string
+  readonly topics: Topics
+  readonly journal: Journal
+  readonly transactions: TransactionCoordinator
+}
+
+/** A log in a data directory that this process owns. */
+export class EmbeddedLog implements Log {
+  readonly #parts: EmbeddedLogParts
+  #closing: Promise<void> | undefined
+
+  constructor(parts: EmbeddedLogParts) {
+    this.#parts = parts
+  }
+
+  async describe(): Promise<LogDescription> {
+    this.#assertOpen()
+    const damaged = this.#parts.topics.partitions
+      .map(({ log }) => log.damage)
+      .filter((damage) => damage !== undefined)
+    const { logId, url } = this.#parts
+    return { logId, url, access: 'read-write', damaged }
+  }
+
+  async createTopic(topic: NewTopic): Promise<TopicDescription> {
+    this.#assertOpen()
+    return this.#parts.topics.create(topic)
+  }
+
+  async describeTopic(name: string): Promise<TopicDescription> {
+    this.#assertOpen()
+    return this.#parts.topics.describe(name)
+  }
+
+  async listTopics(): Promise<TopicDescription[]> {
+    this.#assertOpen()
+    return this.#parts.topics.list()
+  }
+
+  async alterTopic(name: string, config: Partial<TopicConfig>): Promise<TopicDescription> {
+    this.#assertOpen()
+    return this.#parts.topics.alter(name, config)
+  }
+
+  async addPartitions(name: string, partitions: number): Promise<TopicDescription> {
+    this.#assertOpen()
+    return this.#parts.topics.addPartitions(name, partitions)
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    this.#assertOpen()
+    const topicId = await this.#parts.topics.delete(name)
+    await this.#parts.journal.write({ type: 'topic-deleted', topicId })
+  }
+
+  // Not async: a promise less for each of the many batches.
+  append(request: AppendRequest): Promise<AppendResult> {
+    try {
+      this.#assertOpen()
+      return this.#parts.topics.find(request).append(request.batch)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async fetch(request: FetchRequest): Promise<FetchResult> {
+    this.#assertOpen()
+    const { topics, ports } = this.#parts
+    const isClosed = (): boolean => this.#closing !== undefined
+    return fetch(
+      {
+        clock: ports.clock,
+        find: (place) => topics.find(place),
+        get isClosed() {
+          return isClosed()
+        },
+      },
+      request,
+    )
+  }
+
+  async findOffset(request: FindOffsetRequest): Promise<Position> {
+    this.#assertOpen()
+    const { log } = this.#parts.topics.find(request)
+    const isCommitted = request.isolation === 'read_committed'
+    const end = isCommitted ? log.lastStableOffset : log.visibleOffset
+    let offset = end
+    if (request.at === 'earliest') offset = log.startOffset
+    else if (request.at !== 'latest') {
+      offset = (await findByTime(log, request.at.timestampMs, end)) ?? end
+    }
+    return { offset, leaderEpoch: log.epochs.at(offset - 1) }
+  }
+
+  async trim(_target: TopicPartition, _offset: number): Promise<number> {
+    throw new UsageError('USAGE', 'Trimming is not there yet.')
+  }
+
+  async initProducer(request: { readonly transactionalId?: string }): Promise<ProducerIdentity> {
+    this.#assertOpen()
+    return this.#parts.transactions.initProducer(request.transactionalId)
+  }
+
+  async endTransaction(request: EndTransactionRequest): Promise<ProducerIdentity> {
+    this.#assertOpen()
+    const groups = request.positions ?? []
+    if (request.outcome === 'abort' && groups.length > 0) {
+      throw new UsageError('USAGE', 'An aborted transaction stores no positions: leave them out.')
+    }
+    const { producerId, producerEpoch, outcome } = request
+    const positionPartitions = groups.flatMap((group) => this.#checkPositions(group))
+    const positions = groups.map(({ group, positions: stored }) => ({ group, positions: stored }))
+    return this.#parts.transactions.end({
+      producerId,
+      producerEpoch,
+      outcome,
+      positions,
+      positionPartitions,
+    })
+  }
+
+  async commitPositions(request: CommitPositionsRequest): Promise<void> {
+    this.#assertOpen()
+    const { group, positions } = request
+    const partitions = this.#checkPositions(request)
+    await Promise.all(partitions.map((partition) => partition.flush()))
+    await this.#parts.journal.write({ type: 'positions', positions: [{ group, positions }] })
+  }
+
+  async readPositions(group: string): Promise<StoredPosition[]> {
+    this.#assertOpen()
+    return this.#parts.journal.state.positionsOf(group)
+  }
+
+  async joinGroup(_request: JoinGroupRequest): Promise<JoinGroupResult> {
+    throw groupsMissing()
+  }
+
+  async syncGroup(_request: SyncGroupRequest): Promise<Uint8Array> {
+    throw groupsMissing()
+  }
+
+  async heartbeat(_member: GroupMember): Promise<void> {
+    throw groupsMissing()
+  }
+
+  async leaveGroup(_member: GroupMember): Promise<void> {
+    throw groupsMissing()
+  }
+
+  async listGroups(): Promise<GroupDescription[]> {
+    throw groupsMissing()
+  }
+
+  async describeGroup(_group: string): Promise<GroupDescription> {
+    throw groupsMissing()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { topics, transactions, journal, lock } = this.#parts
+    await Promise.resolve()
+    try {
+      for (const partition of topics.partitions) partition.wake()
+      await transactions.settled()
+      await topics.settled()
+      await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
+      await transactions.close()
+      await journal.close()
+    } finally {
+      await lock.release()
+    }
+  }
+
+  /** Checks positions; returns the partitions to be synced because they point above what is. */
+  #checkPositions({ positions }: GroupPositions): Partition[] {
+    const toSync: Partition[] = []
+    for (const stored of positions) {
+      const partition = this.#parts.topics.find(stored)
+      checkPosition(partition, stored)
+      if (stored.position.offset > partition.syncedOffset) toSync.push(partition)
+    }
+    return toSync
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return
+    throw new ClosedError('CLOSED', `The log ${this.#parts.url} was closed.`, {
+      facts: { url: this.#parts.url },
+    })
+  }
+}
+
+function groupsMissing(): UsageError {
+  return new UsageError('USAGE', 'Group membership is not there yet; assign partitions by hand.')
+}

@@ -1,0 +1,103 @@
+import type { Ports } from '../io/index.ts'
+import { processIdentity } from '../io/index.ts'
+import { damagedFile } from '../storage/checkpoint.ts'
+import { Disk } from '../storage/disk.ts'
+import {
+  createPartitionFiles,
+  openPartition,
+  partitionPath,
+} from '../storage/partition-directory.ts'
+import { TransactionCoordinator } from '../transactions/coordinator.ts'
+import { Journal, JOURNAL_TOPIC, replayJournal } from '../transactions/journal.ts'
+import { JournalState } from '../transactions/journal-state.ts'
+import { claimDirectory } from './data-directory.ts'
+import { EmbeddedLog } from './embedded-log.ts'
+import { DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
+import { readRegistry, REGISTRY_FILE, writeRegistry } from './topic-registry.ts'
+import type { Registry } from './topic-registry.ts'
+import { Topics } from './topics.ts'
+
+const JOURNAL_PLACE = { topic: JOURNAL_TOPIC, partition: 0 }
+
+/** Opens a data directory for writing: takes it, recovers it, and deals with open transactions. */
+export async function openEmbedded(directory: string, ports: Ports): Promise<EmbeddedLog> {
+  const disk = new Disk(ports.fileSystem, directory)
+  const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
+  try {
+    const registry = await beginEpoch(disk, meta.logId)
+    const journal = await openJournal(disk, ports, meta.logId, registry)
+    const transactions = new TransactionCoordinator(journal, ports.clock)
+    const { clock, random } = ports
+    const topics = await Topics.open(
+      { disk, clock, random, admit: (header, partition) => transactions.admit(header, partition) },
+      registry,
+    )
+    await transactions.resume(topics.partitions)
+    const { logId } = meta
+    return new EmbeddedLog({
+      ports,
+      disk,
+      lock,
+      logId,
+      url: directory,
+      topics,
+      journal,
+      transactions,
+    })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** Every opening for writing is a leader epoch of its own, recorded before anything is written in it. */
+async function beginEpoch(disk: Disk, logId: string): Promise<Registry> {
+  const before = await readRegistry(disk.fileSystem, disk.directory)
+  if (before === undefined) await createJournal(disk, logId)
+  const registry = {
+    leaderEpoch: (before?.leaderEpoch ?? -1) + 1,
+    topics: before?.topics ?? [],
+    deleted: before?.deleted ?? [],
+  }
+  await writeRegistry(disk, registry)
+  return registry
+}
+
+async function createJournal(disk: Disk, logId: string): Promise<void> {
+  const directory = partitionPath(disk.directory, JOURNAL_PLACE)
+  const found = await disk.fileSystem.stat(directory)
+  const names = found === undefined ? [] : await disk.fileSystem.list(directory)
+  for (const name of names) {
+    const file = await disk.fileSystem.stat(`${directory}/${name}`)
+    // An empty journal may be left of a first opening that crashed; a used one is not.
+    if (name.endsWith('.log') && file !== undefined && file.sizeBytes > 0) {
+      throw damagedFile(
+        `${disk.directory}/${REGISTRY_FILE}`,
+        'it is missing, yet there is a journal',
+      )
+    }
+  }
+  await createPartitionFiles(disk, JOURNAL_PLACE, logId)
+  await disk.syncDirectory(disk.directory)
+}
+
+async function openJournal(
+  disk: Disk,
+  ports: Ports,
+  logId: string,
+  registry: Registry,
+): Promise<Journal> {
+  const partition = await openPartition({
+    ...JOURNAL_PLACE,
+    disk,
+    clock: ports.clock,
+    topicId: logId,
+    config: { ...DEFAULT_TOPIC_CONFIG, maxMessageBytes: 2 ** 31 - 1 },
+    leaderEpoch: registry.leaderEpoch,
+  })
+  const { damage } = partition.log
+  if (damage !== undefined) throw damagedFile(damage.file, damage.reason, damage.position)
+  const state = new JournalState()
+  await replayJournal(partition.log, state, partition.log.startOffset)
+  return new Journal(partition, state, ports.clock)
+}

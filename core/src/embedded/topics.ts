@@ -1,0 +1,288 @@
+import { CorruptDataError, UsageError } from '../errors.ts'
+import type { Clock, Random } from '../io/index.ts'
+import type { NewTopic, TopicConfig, TopicDescription } from '../log.ts'
+import type { TopicPartition } from '../record.ts'
+import type { Disk } from '../storage/disk.ts'
+import { removePartition, renameForDeletion } from '../storage/delete-partition.ts'
+import type { Partition, PartitionOptions } from '../storage/partition.ts'
+import {
+  createPartitionFiles,
+  openPartition,
+  partitionPath,
+} from '../storage/partition-directory.ts'
+import { changedConfig, DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
+import { checkTopicName, writeRegistry } from './topic-registry.ts'
+import type { RegisteredTopic, Registry } from './topic-registry.ts'
+
+/** What the topics of a log need of it. */
+export interface TopicsContext {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly admit: PartitionOptions['admit']
+}
+
+interface OpenTopic {
+  registered: RegisteredTopic
+  readonly partitions: Partition[]
+}
+
+const PARTITIONS_MAX = 10_000
+
+/** The topics of a data directory that is open for writing: made, changed and deleted one at a time. */
+export class Topics {
+  readonly #context: TopicsContext
+  readonly #topics = new Map<string, OpenTopic>()
+  #registry: Registry
+  #changing: Promise<unknown> = Promise.resolve()
+  readonly #background = new Set<Promise<void>>()
+
+  private constructor(context: TopicsContext, registry: Registry) {
+    this.#context = context
+    this.#registry = registry
+  }
+
+  /** Opens and recovers all partitions that the registry lists. */
+  static async open(context: TopicsContext, registry: Registry): Promise<Topics> {
+    const topics = new Topics(context, registry)
+    await Promise.all(
+      registry.topics.map(async (registered) => {
+        const partitions = await topics.#openPartitions(registered, 0)
+        topics.#topics.set(registered.name, { registered, partitions })
+      }),
+    )
+    for (const deleted of registry.deleted) await topics.#discard(deleted)
+    return topics
+  }
+
+  /** @throws UsageError TOPIC_NOT_FOUND, for a partition too. */
+  find({ topic, partition }: TopicPartition): Partition {
+    const found = this.#topics.get(topic)?.partitions[partition]
+    if (found !== undefined) return found
+    const { registered } = this.#get(topic)
+    throw new UsageError(
+      'TOPIC_NOT_FOUND',
+      `Topic ${topic} has partitions 0 to ${registered.partitions - 1}, but no partition ${partition}.`,
+      { facts: { topic, partition, partitions: registered.partitions } },
+    )
+  }
+
+  get partitions(): Partition[] {
+    return [...this.#topics.values()].flatMap(({ partitions }) => partitions)
+  }
+
+  describe(name: string): TopicDescription {
+    return describeTopic(this.#get(name))
+  }
+
+  list(): TopicDescription[] {
+    return Array.from(this.#topics.values(), describeTopic).toSorted((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )
+  }
+
+  create(topic: NewTopic): Promise<TopicDescription> {
+    return this.#change(async () => {
+      checkTopicName(topic.name, this.#topics.keys())
+      const count = checkCount(topic.partitions ?? 1, 1)
+      const registered = {
+        topicId: this.#context.random.uuid(),
+        name: topic.name,
+        internal: topic.internal ?? topic.name.startsWith('__'),
+        partitions: count,
+        config: changedConfig(DEFAULT_TOPIC_CONFIG, topic.config ?? {}),
+      }
+      await this.#createFiles(registered, 0)
+      await this.#register([...this.#registry.topics, registered])
+      const open = { registered, partitions: await this.#openPartitions(registered, 0) }
+      this.#topics.set(topic.name, open)
+      return describeTopic(open)
+    })
+  }
+
+  alter(name: string, changes: Partial<TopicConfig>): Promise<TopicDescription> {
+    return this.#change(async () => {
+      const open = this.#get(name)
+      const config = changedConfig(open.registered.config, changes)
+      const before = open.registered.config.durability
+      // Recovery judges a partition by its level, so what lies in it must first have reached that.
+      if (config.durability === 'fsync' && before !== 'fsync') {
+        for (const partition of open.partitions) partition.config = config
+        await Promise.all(open.partitions.map((partition) => partition.flush()))
+      }
+      await this.#replace(open, { ...open.registered, config })
+      for (const partition of open.partitions) partition.config = config
+      return describeTopic(open)
+    })
+  }
+
+  addPartitions(name: string, count: number): Promise<TopicDescription> {
+    return this.#change(async () => {
+      const open = this.#get(name)
+      const before = open.registered.partitions
+      const registered = { ...open.registered, partitions: checkCount(count, before + 1) }
+      await this.#createFiles(registered, before)
+      await this.#replace(open, registered)
+      open.partitions.push(...(await this.#openPartitions(registered, before)))
+      return describeTopic(open)
+    })
+  }
+
+  /** Resolves with the deleted topic's id once it is gone for good; the files go in the background. */
+  delete(name: string): Promise<string> {
+    return this.#change(async () => {
+      const { registered, partitions } = this.#get(name)
+      const kept = this.#registry.topics.filter((topic) => topic.name !== name)
+      await this.#register(kept, [...this.#registry.deleted, registered])
+      this.#topics.delete(name)
+      for (const partition of partitions) partition.wake()
+      await Promise.all(partitions.map((partition) => partition.close()))
+      await this.#discard(registered)
+      return registered.topicId
+    })
+  }
+
+  /** Resolves once nothing is being changed or removed. */
+  async settled(): Promise<void> {
+    await this.#changing
+    while (this.#background.size > 0) await Promise.all(this.#background)
+  }
+
+  #get(name: string): OpenTopic {
+    const found = this.#topics.get(name)
+    if (found !== undefined) return found
+    throw topicNotFound(name, this.#topics.keys())
+  }
+
+  #change<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.#changing.then(run)
+    this.#changing = result.catch(() => {
+      // The caller has the error; the next change goes on.
+    })
+    return result
+  }
+
+  async #createFiles(topic: RegisteredTopic, from: number): Promise<void> {
+    const { disk } = this.#context
+    for (let partition = from; partition < topic.partitions; partition++) {
+      const place = { topic: topic.name, partition }
+      await this.#assertNothingThere(partitionPath(disk.directory, place))
+      await createPartitionFiles(disk, place, topic.topicId)
+    }
+    await disk.syncDirectory(disk.directory)
+  }
+
+  /** A directory that nobody registered may only be what a crash left of an earlier creation. */
+  async #assertNothingThere(path: string): Promise<void> {
+    const { fileSystem } = this.#context.disk
+    if ((await fileSystem.stat(path)) === undefined) return
+    for (const name of await fileSystem.list(path)) {
+      const found = name.endsWith('.log') ? await fileSystem.stat(`${path}/${name}`) : undefined
+      if (found === undefined || found.sizeBytes === 0) continue
+      throw new CorruptDataError(
+        'CORRUPT_DATA',
+        `${path}/${name} holds records, but no topic is registered there. Nothing was changed; move the directory away.`,
+        { facts: { file: `${path}/${name}`, position: 0 } },
+      )
+    }
+  }
+
+  #openPartitions(topic: RegisteredTopic, from: number): Promise<Partition[]> {
+    const { disk, clock, admit } = this.#context
+    const numbers = Array.from({ length: topic.partitions - from }, (_, index) => from + index)
+    return Promise.all(
+      numbers.map((partition) =>
+        openPartition({
+          disk,
+          clock,
+          admit,
+          topic: topic.name,
+          partition,
+          topicId: topic.topicId,
+          config: topic.config,
+          leaderEpoch: this.#registry.leaderEpoch,
+        }),
+      ),
+    )
+  }
+
+  async #replace(open: OpenTopic, registered: RegisteredTopic): Promise<void> {
+    const { topicId } = registered
+    await this.#register(
+      this.#registry.topics.map((topic) => (topic.topicId === topicId ? registered : topic)),
+    )
+    open.registered = registered
+  }
+
+  async #register(
+    topics: readonly RegisteredTopic[],
+    deleted: readonly RegisteredTopic[] = this.#registry.deleted,
+  ): Promise<void> {
+    const registry = { ...this.#registry, topics, deleted }
+    await writeRegistry(this.#context.disk, registry)
+    this.#registry = registry
+  }
+
+  /** Moves the files of a deleted topic out of the way, and removes them in the background. */
+  async #discard(topic: RegisteredTopic): Promise<void> {
+    const { disk } = this.#context
+    const numbers = Array.from({ length: topic.partitions }, (_, partition) => partition)
+    const paths = await renameForDeletion(disk, topic, numbers)
+    const removing = this.#remove(topic, paths)
+      .catch(() => {
+        // The registry still lists the topic as deleted: the next opening goes on.
+      })
+      .finally(() => this.#background.delete(removing))
+    this.#background.add(removing)
+  }
+
+  async #remove(topic: RegisteredTopic, paths: readonly string[]): Promise<void> {
+    for (const path of paths) await removePartition(this.#context.disk, path)
+    await this.#change(() =>
+      this.#register(
+        this.#registry.topics,
+        this.#registry.deleted.filter(({ topicId }) => topicId !== topic.topicId),
+      ),
+    )
+  }
+}
+
+function describeTopic({ registered, partitions }: OpenTopic): TopicDescription {
+  return {
+    topicId: registered.topicId,
+    name: registered.name,
+    internal: registered.internal,
+    config: registered.config,
+    partitions: partitions.map(({ log }) => ({
+      partition: log.partition,
+      startOffset: log.startOffset,
+      highWatermark: log.visibleOffset,
+      lastStableOffset: log.lastStableOffset,
+      sizeBytes: log.sizeBytes,
+    })),
+  }
+}
+
+function checkCount(partitions: number, minimum: number): number {
+  if (Number.isInteger(partitions) && partitions >= minimum && partitions <= PARTITIONS_MAX) {
+    return partitions
+  }
+  throw new UsageError(
+    'USAGE',
+    `A topic cannot get ${partitions} partitions: the number must be from ${minimum} to ${PARTITIONS_MAX}, and never fewer than now.`,
+    { facts: { partitions, minimum } },
+  )
+}
+
+/** The error for a name that no topic has, with the nearest that there is. */
+export function topicNotFound(name: string, known: Iterable<string>): UsageError {
+  const lower = name.toLowerCase()
+  const near = [...known].find((other) => {
+    const text = other.toLowerCase()
+    return text.includes(lower) || lower.includes(text)
+  })
+  const hint = near === undefined ? 'Create it first.' : `Did you mean ${near}?`
+  return new UsageError('TOPIC_NOT_FOUND', `There is no topic ${name}. ${hint}`, {
+    facts: { topic: name },
+  })
+}

@@ -1,0 +1,45 @@
+import { openEmbedded } from './embedded/open-embedded.ts'
+import { UsageError } from './errors.ts'
+import { nodePorts } from './io/index.ts'
+import type { Ports } from './io/index.ts'
+import type { Log } from './log.ts'
+
+/** Where a log lives unless it is said. */
+export const DEFAULT_LOG_URL = './millrace-data'
+
+/** How to open a log. */
+export interface OpenOptions {
+  /** `read-write` (default): this process owns the data directory. `read-only`: it only follows it. */
+  readonly access?: 'read-write' | 'read-only'
+  /** The outside world; tests bring a simulated one. */
+  readonly ports?: Ports
+}
+
+/**
+ * Opens a log and recovers it if its last owner crashed.
+ *
+ * @param url A directory (`./data` or `file:./data`), made when absent.
+ * @throws UsageError DATA_DIRECTORY_IN_USE naming the owner; UsageError USAGE for another kind of URL.
+ * @throws CorruptDataError CORRUPT_DATA, FORMAT_TOO_NEW: nothing was changed.
+ */
+export async function open(url: string = DEFAULT_LOG_URL, options: OpenOptions = {}): Promise<Log> {
+  const directory = directoryOf(url)
+  const ports = options.ports ?? nodePorts
+  if (options.access === 'read-only') throw new UsageError('USAGE', 'Read-only is not there yet.')
+  return openEmbedded(directory, ports)
+}
+
+function directoryOf(url: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
+  if (scheme !== undefined && scheme !== 'file') {
+    throw new UsageError(
+      'USAGE',
+      `A log at "${url}" cannot be opened: ${scheme}: is not in this version. Give a directory, such as ./data.`,
+      { facts: { scheme } },
+    )
+  }
+  const path = scheme === undefined ? url : url.slice('file:'.length).replace(/^\/\/(?=\/)/, '')
+  const trimmed = path.length > 1 ? path.replace(/\/+$/, '') : path
+  if (trimmed === '') throw new UsageError('USAGE', 'The log URL names no directory.')
+  return trimmed
+}

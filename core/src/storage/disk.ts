@@ -1,0 +1,120 @@
+import { FailedError, UnavailableError } from '../errors.ts'
+import type { File, FileSystem } from '../io/index.ts'
+import { errnoOf, writeFully } from './transfer.ts'
+
+// libuv has four threads; reads, DNS and compression need one too.
+const SYNCS_AT_ONCE_MAX = 3
+
+/**
+ * The disk under one data directory, as writers see it. States: usable → failed, for good. A failed
+ * sync may have dropped the pages it could not write, and the next sync would report success
+ * (Rebello, ATC '20), so nothing is ever synced again: all writers stop, readers go on.
+ */
+export class Disk {
+  readonly fileSystem: FileSystem
+  readonly directory: string
+  #failure: FailedError | undefined
+  #syncsRunning = 0
+  readonly #syncsWaiting: (() => void)[] = []
+
+  constructor(fileSystem: FileSystem, directory: string) {
+    this.fileSystem = fileSystem
+    this.directory = directory
+  }
+
+  /** Why nothing can be written any more; `undefined` while all is well. */
+  get failure(): FailedError | undefined {
+    return this.#failure
+  }
+
+  /**
+   * Writes all of `bytes`.
+   *
+   * @throws UnavailableError DISK_FULL: part of them may be in the file, for the caller to cut off.
+   * @throws FailedError LOG_FAILED: the disk is lost for writing.
+   */
+  async write(file: File, bytes: Uint8Array, position: number): Promise<void> {
+    this.assertUsable()
+    try {
+      await writeFully(file, bytes, position)
+    } catch (error) {
+      throw isDiskFull(error) ? this.diskFull(error) : this.fail('write', error)
+    }
+  }
+
+  /** Makes everything written to `file` durable. At most a few run at once. */
+  async sync(file: File): Promise<void> {
+    if (this.#syncsRunning === SYNCS_AT_ONCE_MAX) {
+      await new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
+    } else {
+      this.#syncsRunning++
+    }
+    try {
+      this.assertUsable()
+      await file.sync()
+      this.assertUsable()
+    } catch (error) {
+      throw this.fail('sync', error)
+    } finally {
+      const next = this.#syncsWaiting.shift()
+      if (next === undefined) this.#syncsRunning--
+      else next()
+    }
+  }
+
+  /** Makes the entries of a directory durable. */
+  async syncDirectory(directory: string): Promise<void> {
+    this.assertUsable()
+    try {
+      await this.fileSystem.syncDirectory(directory)
+    } catch (error) {
+      throw this.fail('sync the directory', error)
+    }
+  }
+
+  /** Runs a step that must not half happen; an error other than a full disk is final. */
+  async attempt<Result>(step: string, run: () => Promise<Result>): Promise<Result> {
+    this.assertUsable()
+    try {
+      return await run()
+    } catch (error) {
+      if (error instanceof FailedError || error instanceof UnavailableError) throw error
+      throw isDiskFull(error) ? this.diskFull(error) : this.fail(step, error)
+    }
+  }
+
+  /** @throws FailedError once the disk has failed. */
+  assertUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Takes the data directory offline for writes; returns the error that everybody gets from now on. */
+  fail(step: string, cause: unknown): FailedError {
+    if (cause instanceof FailedError) return cause
+    this.#failure ??= new FailedError(
+      'LOG_FAILED',
+      `The disk of ${this.directory} failed to ${step} (${messageOf(cause)}). Nothing more is written; whether ` +
+        `unacknowledged records survive is unknown until the log is opened again. Check the disk, then restart.`,
+      { cause, facts: { directory: this.directory, step } },
+    )
+    return this.#failure
+  }
+
+  /** The error for a write that found no room. */
+  diskFull(cause: unknown): UnavailableError {
+    return new UnavailableError(
+      'DISK_FULL',
+      `The disk of ${this.directory} is full: nothing of this was written. Free some space; writes go on by themselves then.`,
+      { cause, facts: { directory: this.directory } },
+    )
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOSPC' || errno === 'EDQUOT'
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

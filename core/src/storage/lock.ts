@@ -1,0 +1,41 @@
+import { UsageError } from '../errors.ts'
+import type { FileLock, FileSystem } from '../io/index.ts'
+import { readSmallFile } from './checkpoint.ts'
+import { writeFully } from './transfer.ts'
+
+/** Name of the file whose kernel lock makes one process the owner of a data directory. */
+export const LOCK_FILE = '.lock'
+
+/**
+ * Takes a data directory for writing until released or until the process ends.
+ *
+ * @param owner What the error tells others: process id, host, since when.
+ * @throws UsageError DATA_DIRECTORY_IN_USE naming the owner.
+ */
+export async function lockDirectory(
+  fileSystem: FileSystem,
+  directory: string,
+  owner: Readonly<Record<string, unknown>>,
+): Promise<FileLock> {
+  const path = `${directory}/${LOCK_FILE}`
+  const file = await fileSystem.open(path, 'create')
+  try {
+    const lock = await fileSystem.tryLock(path)
+    if (lock === undefined) throw await inUse(fileSystem, directory)
+    await file.truncate(0)
+    await writeFully(file, Buffer.from(`${JSON.stringify(owner)}\n`), 0)
+    return lock
+  } finally {
+    await file.close()
+  }
+}
+
+async function inUse(fileSystem: FileSystem, directory: string): Promise<UsageError> {
+  const text = (await readSmallFile(fileSystem, `${directory}/${LOCK_FILE}`))?.toString() ?? ''
+  const owner = text.trim() === '' ? 'another process' : `process ${text.trim()}`
+  return new UsageError(
+    'DATA_DIRECTORY_IN_USE',
+    `Data directory ${directory} is in use by ${owner}. Stop that process first, or open it with access "read-only".`,
+    { facts: { directory, owner } },
+  )
+}

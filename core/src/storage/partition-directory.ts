@@ -1,0 +1,85 @@
+import type { Clock } from '../io/index.ts'
+import type { TopicConfig } from '../log.ts'
+import type { TopicPartition } from '../record.ts'
+import { damagedFile, readSmallFile, replaceFile } from './checkpoint.ts'
+import type { Disk } from './disk.ts'
+import { Partition } from './partition.ts'
+import type { PartitionOptions } from './partition.ts'
+import { recoverPartition } from './recovery.ts'
+import { segmentFileName } from './segment.ts'
+import { WATERMARK_FILE, WatermarkFile } from './watermark.ts'
+
+/** Name of Kafka's file that says which topic a partition belongs to. */
+export const PARTITION_METADATA_FILE = 'partition.metadata'
+
+/** What a partition's directory is opened with. */
+export interface PartitionDirectory extends TopicPartition {
+  readonly disk: Disk
+  readonly clock: Clock
+  /** UUID in its usual text form. */
+  readonly topicId: string
+  readonly config: TopicConfig
+  readonly leaderEpoch: number
+  /** Asked about every batch from outside before it is queued; throws to refuse it. */
+  readonly admit?: PartitionOptions['admit']
+}
+
+/** `flights-0`: the directory of a partition below the data directory. */
+export function partitionPath(root: string, place: TopicPartition): string {
+  return `${root}/${place.topic}-${place.partition}`
+}
+
+/** Makes the files of an empty partition; the caller makes the directory's own entry durable. */
+export async function createPartitionFiles(
+  disk: Disk,
+  place: TopicPartition,
+  topicId: string,
+): Promise<void> {
+  const directory = partitionPath(disk.directory, place)
+  await disk.attempt(`create ${directory}`, async () => {
+    await disk.fileSystem.makeDirectory(directory)
+    const file = await disk.fileSystem.open(`${directory}/${segmentFileName(0, '.log')}`, 'create')
+    await file.close()
+  })
+  const metadata = Buffer.from(metadataText(topicId))
+  await replaceFile(disk, `${directory}/${PARTITION_METADATA_FILE}`, metadata)
+}
+
+/** Opens a partition for writing, after recovering it. */
+export async function openPartition(request: PartitionDirectory): Promise<Partition> {
+  const { disk, clock, config, leaderEpoch, topic, partition } = request
+  const directory = partitionPath(disk.directory, request)
+  if (!(await belongsTo(disk, directory, request.topicId))) {
+    const path = `${directory}/${PARTITION_METADATA_FILE}`
+    throw damagedFile(path, `it does not name topic id ${encodeTopicId(request.topicId)}`)
+  }
+  const { file: watermark, last } = await WatermarkFile.open(disk, `${directory}/${WATERMARK_FILE}`)
+  const { durability } = config
+  const log = await recoverPartition({
+    disk,
+    topicId: request.topicId,
+    topic,
+    partition,
+    directory,
+    durability,
+    watermark: last,
+  })
+  const { admit } = request
+  return new Partition({ disk, clock, log, watermark, config, leaderEpoch, admit })
+}
+
+/** Whether the directory's own metadata says that it is of this topic. */
+export async function belongsTo(disk: Disk, directory: string, topicId: string): Promise<boolean> {
+  const path = `${directory}/${PARTITION_METADATA_FILE}`
+  const metadata = await readSmallFile(disk.fileSystem, path)
+  return metadata?.toString('latin1') === metadataText(topicId)
+}
+
+function metadataText(topicId: string): string {
+  return `version: 0\ntopic_id: ${encodeTopicId(topicId)}\n`
+}
+
+/** Kafka's text form of a UUID: its 16 bytes in base64url. */
+export function encodeTopicId(topicId: string): string {
+  return Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
+}

@@ -1,0 +1,178 @@
+import {
+  batchSizeBytes,
+  crcMatches,
+  findHeaderFault,
+  HEADER_BYTES,
+  readHeader,
+} from '../batch/header.ts'
+import type { BatchHeader } from '../batch/header.ts'
+import type { PartitionLog } from './partition-log.ts'
+import type { Segment } from './segment.ts'
+import { readFully } from './transfer.ts'
+
+/** What to read of a partition. */
+export interface ReadRequest {
+  readonly offset: number
+  /** Batches from here on are not given. */
+  readonly limitOffset: number
+  /** The first batch comes even when it is larger. */
+  readonly maxBytes: number
+  readonly leaveOutAborted: boolean
+}
+
+/** Whole batches, and where to go on. */
+export interface ReadResult {
+  readonly batches: Uint8Array
+  readonly nextOffset: number
+  readonly nextLeaderEpoch: number
+}
+
+/** Room for what an index entry may lie in front of the batch wanted. */
+const SLACK_BYTES = 4096
+const NOTHING = new Uint8Array(0)
+
+/**
+ * Reads batches as they lie on the disk, each checked by its CRC, its neighbours and its epoch.
+ *
+ * @throws CorruptDataError naming file and position, when the first batch wanted cannot be right;
+ *   batches before a damaged one are given.
+ */
+export async function readBatches(log: PartitionLog, request: ReadRequest): Promise<ReadResult> {
+  const segment = log.segmentAt(request.offset)
+  if (segment === undefined || request.offset >= request.limitOffset) {
+    return {
+      batches: NOTHING,
+      nextOffset: request.offset,
+      nextLeaderEpoch: log.epochs.at(request.offset - 1),
+    }
+  }
+  const position = segment.positionNear(request.offset)
+  segment.lease()
+  try {
+    const wanted = Math.max(request.maxBytes + SLACK_BYTES, HEADER_BYTES)
+    let walk = new BatchWalk(log, segment, request, position)
+    await walk.load(wanted)
+    walk.run()
+    if (walk.missingBytes > 0) {
+      // The first batch is larger than what was asked for: read it as a whole.
+      walk = new BatchWalk(log, segment, request, position)
+      await walk.load(Math.max(wanted, walk.missingBytes))
+    }
+    return walk.result()
+  } finally {
+    await segment.release()
+  }
+}
+
+/** One pass over the bytes read; keeps the batches wanted and closes the holes between them. */
+class BatchWalk {
+  /** More than were read: the first batch wanted ends there. */
+  missingBytes = 0
+  readonly #log: PartitionLog
+  readonly #segment: Segment
+  readonly #request: ReadRequest
+  readonly #filePosition: number
+  #bytes: Buffer = Buffer.alloc(0)
+  #at = 0
+  #keptFrom = 0
+  #keptTo = 0
+  #nextOffset: number
+  #expectedOffset = -1
+
+  constructor(log: PartitionLog, segment: Segment, request: ReadRequest, filePosition: number) {
+    this.#log = log
+    this.#segment = segment
+    this.#request = request
+    this.#filePosition = filePosition
+    this.#nextOffset = request.offset
+  }
+
+  async load(wantedBytes: number): Promise<void> {
+    const available = this.#segment.sizeBytes - this.#filePosition
+    const bytes = Buffer.allocUnsafe(Math.min(wantedBytes, available))
+    const count = await readFully(this.#segment.file, bytes, this.#filePosition)
+    this.#bytes = bytes.subarray(0, count)
+  }
+
+  run(): void {
+    while (this.#at < this.#bytes.length) {
+      const sizeBytes = this.#sizeOfWhole()
+      if (sizeBytes === 0) return
+      const header = readHeader(this.#bytes, this.#at)
+      const fault = this.#findFault(header)
+      if (fault !== undefined) return this.#stopAt(fault)
+      if (header.baseOffset >= this.#request.limitOffset) return
+      if (!this.#take(header)) return
+      this.#expectedOffset = header.baseOffset + header.lastOffsetDelta + 1
+      this.#nextOffset = Math.max(this.#nextOffset, this.#expectedOffset)
+      this.#at += sizeBytes
+    }
+    if (this.#bytes.length === 0) this.#stopAt('the file ends before its batches do')
+  }
+
+  result(): ReadResult {
+    return {
+      batches: this.#bytes.subarray(this.#keptFrom, this.#keptTo),
+      nextOffset: this.#nextOffset,
+      nextLeaderEpoch: this.#log.epochs.at(this.#nextOffset - 1),
+    }
+  }
+
+  /** Size of the batch here; 0 when the bytes read do not hold the whole of it. */
+  #sizeOfWhole(): number {
+    const fileLeft = this.#segment.sizeBytes - this.#filePosition - this.#at
+    const left = this.#bytes.length - this.#at
+    const headerMissing = left < HEADER_BYTES
+    const fault = headerMissing ? undefined : findHeaderFault(this.#bytes, this.#at)
+    const sizeBytes = headerMissing ? HEADER_BYTES : batchSizeBytes(this.#bytes, this.#at)
+    if (fault !== undefined || sizeBytes > fileLeft) {
+      this.#stopAt(fault ?? 'it reaches past the end of the file')
+      return 0
+    }
+    if (sizeBytes <= left) return sizeBytes
+    if (this.#nextOffset === this.#request.offset) this.missingBytes = this.#at + sizeBytes
+    return 0
+  }
+
+  #findFault(header: BatchHeader): string | undefined {
+    const { baseOffset, sizeBytes } = header
+    if (this.#expectedOffset < 0 && baseOffset > this.#request.offset) {
+      return `it starts at offset ${baseOffset}, behind the one looked for`
+    }
+    if (this.#expectedOffset >= 0 && baseOffset !== this.#expectedOffset) {
+      return `it starts at offset ${baseOffset} where ${this.#expectedOffset} is due`
+    }
+    const epoch = this.#log.epochs.at(baseOffset)
+    if (header.leaderEpoch !== epoch) {
+      return `its leader epoch is ${header.leaderEpoch} where ${epoch} is due`
+    }
+    if (!crcMatches(this.#bytes, this.#at, sizeBytes)) return 'its checksum does not match'
+    return undefined
+  }
+
+  /** Keeps the batch here if it is wanted; false when the answer is full. */
+  #take(header: BatchHeader): boolean {
+    const { baseOffset, sizeBytes } = header
+    if (baseOffset + header.lastOffsetDelta < this.#request.offset) return true
+    const isLeftOut =
+      this.#request.leaveOutAborted &&
+      header.isTransactional &&
+      !header.isControl &&
+      this.#log.transactions.isAborted(header.producerId, header.producerEpoch, baseOffset)
+    if (isLeftOut) return true
+    const keptBytes = this.#keptTo - this.#keptFrom
+    if (keptBytes > 0 && keptBytes + sizeBytes > this.#request.maxBytes) return false
+    if (keptBytes === 0) this.#keptFrom = this.#keptTo = this.#at
+    if (this.#keptTo !== this.#at) {
+      this.#bytes.copyWithin(this.#keptTo, this.#at, this.#at + sizeBytes)
+    }
+    this.#keptTo += sizeBytes
+    return true
+  }
+
+  /** A damaged batch ends the answer; when it is the first one wanted, it is the answer. */
+  #stopAt(fault: string): void {
+    if (this.#nextOffset > this.#request.offset) return
+    throw this.#log.corrupt(this.#segment, this.#filePosition + this.#at, fault)
+  }
+}

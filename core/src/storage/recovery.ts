@@ -1,0 +1,226 @@
+import type { BatchHeader } from '../batch/header.ts'
+import type { File } from '../io/index.ts'
+import type { Durability } from '../log.ts'
+import type { TransactionPartition } from '../transactions/journal-state.ts'
+import { readSmallFile } from './checkpoint.ts'
+import type { Disk } from './disk.ts'
+import { UNSYNCED_BYTES_MAX } from './committer.ts'
+import { findLaterBatch } from './later-batch.ts'
+import { LEADER_EPOCH_FILE, LeaderEpochs } from './leader-epochs.ts'
+import { PartitionLog } from './partition-log.ts'
+import { scanBatches } from './scan.ts'
+import type { ScanEnd } from './scan.ts'
+import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
+import { readFully } from './transfer.ts'
+import type { Watermark } from './watermark.ts'
+
+/** A partition that may have been left by a crash. */
+export interface RecoveryRequest extends TransactionPartition {
+  readonly disk: Disk
+  readonly directory: string
+  readonly durability: Durability
+  readonly watermark: Watermark | undefined
+}
+
+const CHUNK_BYTES = 1024 * 1024
+
+/**
+ * Brings a partition back after whatever happened to it. The first batch that cannot be right is either
+ * corruption (it was synced once: nothing is changed, the log ends before it and is read-only), or the
+ * torn tail of a write that nobody was told of (copied aside, then cut off). A crash in here is
+ * harmless: the next recovery finds the same.
+ */
+export async function recoverPartition(request: RecoveryRequest): Promise<PartitionLog> {
+  const recovery = new Recovery(request, false)
+  const log = await recovery.run()
+  if (log.damage === undefined || !recovery.sawFaultUnchecked) return log
+  // Only headers were read before the fault, and one of them may have led astray: look at every byte.
+  await Promise.all(log.segments.map((segment) => segment.close()))
+  return new Recovery(request, true).run()
+}
+
+class Recovery {
+  /** The fault was met where CRCs were not checked. */
+  sawFaultUnchecked = false
+  readonly #request: RecoveryRequest
+  readonly #checkEverything: boolean
+  readonly #log: PartitionLog
+
+  constructor(request: RecoveryRequest, checkEverything: boolean) {
+    this.#request = request
+    this.#checkEverything = checkEverything
+    this.#log = new PartitionLog(request, request.directory)
+  }
+
+  async run(): Promise<PartitionLog> {
+    const { disk, directory } = this.#request
+    const log = this.#log
+    const path = `${directory}/${LEADER_EPOCH_FILE}`
+    const epochs = await readSmallFile(disk.fileSystem, path)
+    if (epochs !== undefined) log.epochs = LeaderEpochs.decode(epochs, path)
+    const bases = (await disk.fileSystem.list(directory))
+      .map(segmentBaseOffset)
+      .filter((base) => base !== undefined)
+    log.startOffset = bases[0] ?? 0
+    for (const base of bases) {
+      await this.#openSegment(base, base === bases.at(-1))
+      if (log.damage !== undefined) break
+    }
+    this.#checkNothingIsMissing(bases)
+    log.visibleOffset = log.endOffset
+    log.producers.keep()
+    return log
+  }
+
+  async #openSegment(baseOffset: number, isLast: boolean): Promise<void> {
+    const { disk, directory } = this.#request
+    const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
+    const file = await disk.fileSystem.open(path, 'write')
+    const segment = new Segment(baseOffset, path, file)
+    const expected = this.#log.endOffset
+    this.#log.segments.push(segment)
+    if (baseOffset !== expected) {
+      return this.#damaged(
+        segment,
+        0,
+        `offsets ${expected} to ${baseOffset - 1} are missing before it`,
+      )
+    }
+    const fileBytes = await file.size()
+    const trusted = this.#trustedBytes(segment, isLast, fileBytes)
+    let end = await this.#scan(segment, trusted, false)
+    if (end.fault === undefined) end = await this.#scan(segment, fileBytes, true)
+    else this.sawFaultUnchecked = true
+    await this.#judge(segment, end, isLast, fileBytes)
+    if (!isLast) segment.seal()
+    else if (this.#log.damage === undefined) await this.#rewrite(segment)
+  }
+
+  /** Bytes at the segment's start that were synced once: for them the headers are enough. */
+  #trustedBytes(segment: Segment, isLast: boolean, fileBytes: number): number {
+    if (this.#checkEverything) return 0
+    return isLast ? Math.min(this.#syncedBytes(segment), fileBytes) : fileBytes
+  }
+
+  #syncedBytes(segment: Segment): number {
+    const watermark = this.#request.watermark
+    if (watermark === undefined || watermark.segment < segment.baseOffset) return 0
+    return watermark.segment === segment.baseOffset ? watermark.position : Infinity
+  }
+
+  #scan(segment: Segment, to: number, checkCrc: boolean): Promise<ScanEnd> {
+    const log = this.#log
+    return scanBatches(segment.file, {
+      from: segment.sizeBytes,
+      to,
+      checkCrc,
+      check: (header) => this.#findFault(segment, header),
+      visit: ({ header, outcome }) => {
+        log.add(segment, header.baseOffset, header, outcome)
+        if (header.producerId >= 0 && !header.isControl) {
+          log.producers.note(header, header.baseOffset)
+        }
+      },
+    })
+  }
+
+  #findFault(segment: Segment, header: BatchHeader): string | undefined {
+    if (header.baseOffset !== segment.endOffset) {
+      return `it starts at offset ${header.baseOffset} where ${segment.endOffset} is due`
+    }
+    const epoch = this.#log.epochs.at(header.baseOffset)
+    if (header.leaderEpoch !== epoch) {
+      return `its leader epoch is ${header.leaderEpoch} where ${epoch} is due`
+    }
+    return undefined
+  }
+
+  async #judge(segment: Segment, end: ScanEnd, isLast: boolean, fileBytes: number): Promise<void> {
+    const synced = this.#syncedBytes(segment)
+    if (end.fault === undefined) {
+      if (isLast && end.position < synced && synced !== Infinity) {
+        this.#damaged(segment, end.position, `it ends here, but was synced up to byte ${synced}`)
+      }
+      return
+    }
+    if (!isLast || end.position < synced) return this.#damaged(segment, end.position, end.fault)
+    if (this.#request.durability === 'fsync') {
+      const later = await findLaterBatch(segment.file, {
+        from: end.position + UNSYNCED_BYTES_MAX,
+        to: fileBytes,
+        faultPosition: end.position,
+        endOffset: segment.endOffset,
+        epochs: this.#log.epochs,
+      })
+      if (later !== undefined) {
+        const fault = `${end.fault}, and a good batch follows at byte ${later}`
+        return this.#damaged(segment, end.position, fault)
+      }
+    }
+    await this.#cutTornTail(segment, fileBytes)
+  }
+
+  #damaged(segment: Segment, position: number, reason: string): void {
+    const { topic, partition } = this.#request
+    this.#log.damage = { topic, partition, file: segment.path, position, reason }
+  }
+
+  /** The newest segment was synced into once; without its file records are lost. */
+  #checkNothingIsMissing(bases: readonly number[]): void {
+    const { watermark, directory, topic, partition } = this.#request
+    const last = bases.at(-1)
+    if (this.#log.damage !== undefined || watermark === undefined) return
+    if (last !== undefined && watermark.segment <= last) return
+    const file = `${directory}/${segmentFileName(watermark.segment, '.log')}`
+    this.#log.damage = { topic, partition, file, position: 0, reason: 'the file is missing' }
+  }
+
+  /** Copies what nobody was told of aside, and only then cuts it off. */
+  async #cutTornTail(segment: Segment, fileBytes: number): Promise<void> {
+    const { disk, directory } = this.#request
+    const names = new Set(await disk.fileSystem.list(directory))
+    const name = segmentFileName(segment.baseOffset, '.log')
+    let number = 1
+    while (names.has(`${name}.torn-${number}`)) number++
+    const path = `${directory}/${name}.torn-${number}`
+    const copy = await disk.attempt(`create ${path}`, () => disk.fileSystem.open(path, 'create'))
+    const from = segment.sizeBytes
+    await forEachChunk(segment.file, from, fileBytes, (bytes, position) =>
+      disk.write(copy, bytes, position - from),
+    )
+    await disk.sync(copy)
+    await copy.close()
+    await disk.syncDirectory(directory)
+    await disk.attempt('cut off a torn tail', () => segment.file.truncate(from))
+    await disk.sync(segment.file)
+  }
+
+  /**
+   * Writes everything above the watermark again: after a failed sync the page cache may hold clean
+   * pages that the disk lacks, so what was read just now need not be there after the next power loss.
+   */
+  async #rewrite(segment: Segment): Promise<void> {
+    const { disk } = this.#request
+    const from = Math.min(this.#syncedBytes(segment), segment.sizeBytes)
+    if (from === segment.sizeBytes) return
+    await forEachChunk(segment.file, from, segment.sizeBytes, (bytes, position) =>
+      disk.write(segment.file, bytes, position),
+    )
+    await disk.sync(segment.file)
+  }
+}
+
+async function forEachChunk(
+  file: File,
+  from: number,
+  to: number,
+  visit: (bytes: Uint8Array, position: number) => Promise<void>,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from))
+  for (let position = from; position < to;) {
+    const count = await readFully(file, buffer.subarray(0, to - position), position)
+    if (count === 0) return
+    await visit(buffer.subarray(0, count), position)
+    position += count
+  }
+}

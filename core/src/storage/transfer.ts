@@ -1,0 +1,38 @@
+import type { File } from '../io/index.ts'
+
+/** Reads until `into` is full or the file ends; resolves with how many bytes came. */
+export async function readFully(file: File, into: Uint8Array, position: number): Promise<number> {
+  let filled = await file.read(into, position)
+  while (filled > 0 && filled < into.length) {
+    const count = await file.read(into.subarray(filled), position + filled)
+    if (count === 0) break
+    filled += count
+  }
+  return filled
+}
+
+/**
+ * Writes all of `from`, however many calls it takes.
+ *
+ * @throws Node's errno errors; ENOSPC also when the disk takes nothing and says nothing. Some of the
+ *   bytes may then be in the file.
+ */
+export async function writeFully(file: File, from: Uint8Array, position: number): Promise<void> {
+  let written = await file.write(from, position)
+  while (written < from.length) {
+    const count = await file.write(from.subarray(written), position + written)
+    if (count === 0) throw outOfSpace()
+    written += count
+  }
+}
+
+function outOfSpace(): Error {
+  return Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+}
+
+/** The errno name of an error of the file system, such as `ENOSPC`. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
+}

@@ -1,0 +1,116 @@
+import { crc32c } from '@node-rs/crc32'
+import { readInt32, readInt64, writeInt32, writeInt64 } from '../batch/integers.ts'
+import type { File } from '../io/index.ts'
+import type { Disk } from './disk.ts'
+import { errnoOf, readFully, writeFully } from './transfer.ts'
+
+/** Name of the file that says how much of a partition is known to be on the disk. */
+export const WATERMARK_FILE = 'durable-watermark'
+
+/** How far a partition was durable, and visible, at one moment. */
+export interface Watermark {
+  /** Base offset of the segment, and the position in it, up to which everything is synced. */
+  readonly segment: number
+  readonly position: number
+  /** First offset that readers may not see. */
+  readonly visibleOffset: number
+}
+
+const SLOT_BYTES = 36
+const SLOT_STRIDE = 512
+const CRC_AT = 32
+
+/**
+ * The durable watermark: two checksummed slots, written in turn after each sync and never synced
+ * themselves. After a crash it may be stale, but never ahead of the data.
+ */
+export class WatermarkFile {
+  readonly #disk: Disk
+  readonly #file: File
+  readonly #slot: Buffer = Buffer.alloc(SLOT_BYTES)
+  #sequence: number
+  #waiting: Watermark | undefined
+  #running: Promise<void> | undefined
+
+  private constructor(disk: Disk, file: File, sequence: number) {
+    this.#disk = disk
+    this.#file = file
+    this.#sequence = sequence
+  }
+
+  /** Opens the file, made when absent; the last watermark in it comes along. */
+  static async open(
+    disk: Disk,
+    path: string,
+  ): Promise<{ file: WatermarkFile; last: Watermark | undefined }> {
+    const file = await disk.attempt(`open ${path}`, () => disk.fileSystem.open(path, 'create'))
+    const last = await readSlots(file)
+    return { file: new WatermarkFile(disk, file, last?.sequence ?? 0), last: last?.watermark }
+  }
+
+  /** Puts a watermark on its way; of several waiting ones only the newest is written. */
+  advance(watermark: Watermark): void {
+    this.#waiting = watermark
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves when the newest watermark has been handed to the operating system. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  async close(): Promise<void> {
+    await this.settled()
+    await this.#file.close()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting !== undefined && this.#disk.failure === undefined) {
+      const watermark = this.#waiting
+      this.#waiting = undefined
+      this.#encode(watermark)
+      try {
+        await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE)
+      } catch (error) {
+        // Without room it stays stale, which is allowed; any other error says the disk is ill.
+        if (errnoOf(error) !== 'ENOSPC') this.#disk.fail('write', error)
+      }
+    }
+    this.#running = undefined
+  }
+
+  #encode(watermark: Watermark): void {
+    this.#sequence++
+    writeInt64(this.#slot, 0, this.#sequence)
+    writeInt64(this.#slot, 8, watermark.segment)
+    writeInt64(this.#slot, 16, watermark.position)
+    writeInt64(this.#slot, 24, watermark.visibleOffset)
+    writeInt32(this.#slot, CRC_AT, crc32c(this.#slot.subarray(0, CRC_AT)))
+  }
+}
+
+/** The newest watermark in an open file; `undefined` when no slot is whole. */
+export async function readWatermark(file: File): Promise<Watermark | undefined> {
+  return (await readSlots(file))?.watermark
+}
+
+async function readSlots(
+  file: File,
+): Promise<{ sequence: number; watermark: Watermark } | undefined> {
+  const bytes = Buffer.alloc(SLOT_STRIDE + SLOT_BYTES)
+  await readFully(file, bytes, 0)
+  let newest: { sequence: number; watermark: Watermark } | undefined
+  for (const at of [0, SLOT_STRIDE]) {
+    const slot = bytes.subarray(at, at + SLOT_BYTES)
+    if (readInt32(slot, CRC_AT) >>> 0 !== crc32c(slot.subarray(0, CRC_AT))) continue
+    const sequence = readInt64(slot, 0)
+    if (sequence === 0 || sequence <= (newest?.sequence ?? 0)) continue
+    const watermark = {
+      segment: readInt64(slot, 8),
+      position: readInt64(slot, 16),
+      visibleOffset: readInt64(slot, 24),
+    }
+    newest = { sequence, watermark }
+  }
+  return newest
+}

@@ -1,0 +1,73 @@
+import { BatchReader } from '../batch/batch-reader.ts'
+import { BatchWriter } from '../batch/batch-writer.ts'
+import type { Clock } from '../io/index.ts'
+import type { Partition } from '../storage/partition.ts'
+import type { PartitionLog } from '../storage/partition-log.ts'
+import { readBatches } from '../storage/read-batches.ts'
+import { JournalState } from './journal-state.ts'
+import type { JournalEntry } from './journal-state.ts'
+
+/** Name of the internal topic that the journal's files stand under. */
+export const JOURNAL_TOPIC = '__commit_journal'
+
+const READ_BYTES = 4 * 1024 * 1024
+
+/**
+ * The commit journal: decisions, positions and producer identities, in a partition of its own. What
+ * {@link Journal.write} resolved for is durable, and only then part of {@link Journal.state}.
+ */
+export class Journal {
+  readonly state: JournalState
+  readonly #partition: Partition
+  readonly #clock: Clock
+  readonly #writer = new BatchWriter()
+
+  constructor(partition: Partition, state: JournalState, clock: Clock) {
+    this.#partition = partition
+    this.state = state
+    this.#clock = clock
+  }
+
+  /** Resolves when the entry is durable and applied; entries are applied in the order of the calls. */
+  async write(entry: JournalEntry): Promise<void> {
+    this.#writer.append(null, JSON.stringify(entry), this.#clock.nowMs())
+    // That markers are there is found out again after a crash, so no sync of its own for that.
+    const level = entry.type === 'marked' ? 'os' : 'fsync'
+    await this.#partition.append(this.#writer.finish(), level)
+    this.state.apply(entry)
+  }
+
+  /** Resolves when other processes can see what is durable. */
+  watermarkSettled(): Promise<void> {
+    return this.#partition.watermarkSettled()
+  }
+
+  async close(): Promise<void> {
+    await this.#partition.close()
+  }
+}
+
+/** Applies the entries from `offset` on that are visible; resolves with where to go on. */
+export async function replayJournal(
+  log: PartitionLog,
+  state: JournalState,
+  offset: number,
+): Promise<number> {
+  let next = offset
+  while (next < log.visibleOffset) {
+    const { batches, nextOffset } = await readBatches(log, {
+      offset: next,
+      limitOffset: log.visibleOffset,
+      maxBytes: READ_BYTES,
+      leaveOutAborted: false,
+    })
+    const reader = new BatchReader(batches, { fromOffset: next })
+    while (reader.next()) {
+      const json = Buffer.from(reader.value ?? new Uint8Array(0)).toString()
+      state.apply(JSON.parse(json) as JournalEntry)
+    }
+    if (nextOffset === next) break
+    next = nextOffset
+  }
+  return next
+}
