@@ -24,6 +24,8 @@ export interface PendingAppend {
 /** The partition, as its committer needs it. */
 export interface CommitTarget {
   readonly leaderEpoch: number
+  /** The epoch that wrote a record already in the log. */
+  epochAt(offset: number): number
   /** Written and not yet synced; 0 where it does not matter. */
   readonly unsyncedBytes: number
   /** Gives a batch its offset; false when it stands in the log already. Throws to refuse it. */
@@ -162,7 +164,7 @@ export class Committer {
     for (const append of this.#group) {
       append.resolve({
         baseOffset: append.baseOffset,
-        leaderEpoch,
+        leaderEpoch: append.isDuplicate ? this.#target.epochAt(append.baseOffset) : leaderEpoch,
         duplicate: append.isDuplicate,
       })
     }

@@ -236,6 +236,10 @@ export class Partition implements CommitTarget {
     return true
   }
 
+  epochAt(offset: number): number {
+    return this.log.epochs.at(offset)
+  }
+
   rollBack(): void {
     this.log.producers.rollBack()
     this.#nextOffset = this.log.endOffset
