@@ -1,3 +1,7 @@
 export type * from '@millrace/processors'
 export { parquet } from './files/parquet/parquet.ts'
 export type { ParquetOptions } from './files/parquet/parquet.ts'
+export { csv } from './files/csv/csv.ts'
+export type { CsvOptions } from './files/csv/csv.ts'
+export { ndjson } from './files/ndjson/ndjson.ts'
+export type { NdjsonOptions } from './files/ndjson/ndjson.ts'

@@ -1,0 +1,47 @@
+import { UsageError } from '@millrace/core'
+import type { Column, ColumnType } from '@millrace/processors'
+import { inferType } from '../text/text-values.ts'
+
+/** Names the columns: from the header, from the declaration, or by their place. */
+export function nameColumns(
+  path: string,
+  header: readonly (string | null)[] | undefined,
+  declared: Readonly<Record<string, ColumnType>>,
+  width: number,
+): string[] {
+  if (!header) {
+    const names = Object.keys(declared)
+    return names.length > 0 ? names : Array.from({ length: width }, (_, i) => `column_${i + 1}`)
+  }
+  const names = header.map((name, i) => name?.trim() || `column_${i + 1}`)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) {
+    throw new UsageError('USAGE', `${path}: two columns are named ${twice}. Rename one.`)
+  }
+  const unknown = Object.keys(declared).find((name) => !names.includes(name))
+  if (unknown !== undefined) {
+    const message = `${path} has no column ${unknown}; it has ${names.join(', ')}.`
+    throw new UsageError('USAGE', `${message} Correct the name under columns.`)
+  }
+  return names
+}
+
+/** Types the columns: as declared, else the narrowest that fits all of the sample. */
+export function typeColumns(
+  names: readonly string[],
+  declared: Readonly<Record<string, ColumnType>>,
+  sample: readonly (readonly (string | null | undefined)[])[],
+): Column[] {
+  return names.map((name, c) => {
+    const texts = sample.map((record) => record[c]).filter((text) => typeof text === 'string')
+    return { name, type: declared[name] ?? inferType(texts), nullable: true }
+  })
+}
+
+/** The likeliest delimiter of a header line: the one of `, ; tab |` that it has most of. */
+export function guessDelimiter(line: string): string {
+  const [best] = [',', ';', '\t', '|']
+    .map((delimiter) => ({ delimiter, count: line.split(delimiter).length }))
+    .toSorted((a, b) => b.count - a.count)
+  return best?.delimiter ?? ','
+}

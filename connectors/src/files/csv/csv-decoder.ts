@@ -1,0 +1,106 @@
+import type { Column } from '@millrace/processors'
+import { malformed } from '../input-error.ts'
+import type { FileRow, RowMaker } from '../row-maker.ts'
+import { compileRowMaker } from '../row-maker.ts'
+import { lineAt } from '../text/line-number.ts'
+import { requireUtf8 } from '../text/require-utf8.ts'
+import type { ReadText } from '../text/text-values.ts'
+import { MISFIT, describeType, readText } from '../text/text-values.ts'
+import type { CsvBlock } from './csv-blocks.ts'
+import type { CsvLayout } from './csv-layout.ts'
+import type { CsvRecords } from './csv-records.ts'
+import { splitExactly, splitRecords } from './csv-records.ts'
+import type { CsvDialect } from './csv-scan.ts'
+
+/** Turns blocks of CSV into typed rows. */
+export class CsvDecoder {
+  readonly #path: string
+  readonly #columns: readonly Column[]
+  readonly #dialect: CsvDialect
+  readonly #readers: readonly ReadText[]
+  readonly #makeRows: RowMaker
+  /** One array of values for each column, used again for each block. */
+  readonly #values: unknown[][]
+  readonly #starts: readonly number[]
+
+  constructor(path: string, { columns, dialect }: CsvLayout) {
+    this.#path = path
+    this.#columns = columns
+    this.#dialect = dialect
+    this.#readers = columns.map(({ type }) => readText[type])
+    this.#makeRows = compileRowMaker(columns.map(({ name }) => name))
+    this.#values = columns.map(() => [])
+    this.#starts = columns.map(() => 0)
+  }
+
+  /** @throws RejectedError INPUT_MALFORMED naming line and byte of the first bad record. */
+  async decode(block: CsvBlock): Promise<FileRow[]> {
+    await requireUtf8(this.#path, block)
+    if (block.bytes.includes(0)) throw await this.#nul(block)
+    const text = block.bytes.toString('utf8')
+    const split = splitRecords(text, block.scan, this.#dialect)
+    const problem = this.#findRagged(split) ?? this.#convert(split)
+    if (problem) throw await this.#badRecord(block, text, problem)
+    const rows: FileRow[] = []
+    this.#makeRows(rows, this.#values, this.#starts, split.records.length)
+    return rows
+  }
+
+  #findRagged({ records }: CsvRecords): Problem | undefined {
+    const width = this.#columns.length
+    const index = records.findIndex((record) => record.length !== width)
+    if (index < 0) return undefined
+    const found = records[index]?.length ?? 0
+    const next = 'Is a delimiter missing, or one not quoted?'
+    return { index, reason: `${found} fields where there should be ${width}`, next }
+  }
+
+  #convert({ records, nullText }: CsvRecords): Problem | undefined {
+    for (const [c, read] of this.#readers.entries()) {
+      const values = this.#values[c] as unknown[]
+      values.length = records.length
+      for (let i = 0; i < records.length; i++) {
+        const text = records[i]?.[c] as string | null
+        const value = text === null || text === nullText ? null : read(text)
+        if (value === MISFIT) return this.#misfit(i, c, text)
+        values[i] = value
+      }
+    }
+    return undefined
+  }
+
+  #misfit(index: number, c: number, text: string | null): Problem {
+    const column = this.#columns[c] as Column
+    const shown = JSON.stringify(text).slice(0, 80)
+    const reason = `column ${column.name}: ${shown} is no ${describeType(column)}`
+    const next = `Correct it, or declare the type under columns: { ${column.name}: 'string' }.`
+    return { index, reason, next }
+  }
+
+  async #badRecord(block: CsvBlock, text: string, problem: Problem): Promise<Error> {
+    const placed = splitExactly(text, this.#dialect)
+    const before = problem.index === 0 ? 0 : (placed[problem.index - 1]?.info.bytes ?? 0)
+    const byte = block.byte + skipEmptyLines(block.bytes, before)
+    const line = await lineAt(this.#path, byte)
+    return malformed({ path: this.#path, line, byte }, problem.reason, problem.next)
+  }
+
+  async #nul(block: CsvBlock): Promise<Error> {
+    const byte = block.byte + block.bytes.indexOf(0)
+    const place = { path: this.#path, byte, line: await lineAt(this.#path, byte) }
+    return malformed(place, 'a NUL byte', 'Text holds none; take them out: tr -d "\\0".')
+  }
+}
+
+interface Problem {
+  /** Record inside the block. */
+  readonly index: number
+  readonly reason: string
+  readonly next: string
+}
+
+function skipEmptyLines(bytes: Buffer, start: number): number {
+  let at = start
+  while (bytes[at] === 0x0a || (bytes[at] === 0x0d && bytes[at + 1] === 0x0a)) at++
+  return at
+}

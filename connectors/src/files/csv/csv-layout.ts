@@ -1,0 +1,91 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Column } from '@millrace/processors'
+import { unreadable } from '../input-error.ts'
+import { openBytes } from '../text/byte-reader.ts'
+import type { BlockLimits } from '../text/block-cutter.ts'
+import { requireUtf8 } from '../text/require-utf8.ts'
+import type { CsvBlock } from './csv-blocks.ts'
+import { CsvBlocks } from './csv-blocks.ts'
+import { guessDelimiter, nameColumns, typeColumns } from './csv-columns.ts'
+import { splitExactly } from './csv-records.ts'
+import type { CsvDialect } from './csv-scan.ts'
+import type { CsvOptions } from './csv.ts'
+
+/** What a look at the beginning of a CSV file tells. */
+export interface CsvLayout {
+  readonly columns: readonly Column[]
+  readonly dialect: CsvDialect
+  /** Where the first record after the header begins. */
+  readonly bodyByte: number
+}
+
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const
+
+/** Reads the header and the first block: dialect, names and types of the columns. */
+export async function probeCsv(
+  path: string,
+  file: FileHandle,
+  options: CsvOptions,
+  limits: BlockLimits,
+): Promise<CsvLayout> {
+  const { startByte, firstLine } = await readFirstLine(path, file, limits)
+  const dialect = {
+    delimiter: options.delimiter ?? guessDelimiter(firstLine),
+    quote: options.quote ?? '"',
+    null: options.null ?? '',
+  }
+  const blocks = await CsvBlocks.open({ path, file, dialect, limits, startByte })
+  try {
+    const block = await blocks.next()
+    if (!block) return { columns: [], dialect, bodyByte: startByte }
+    // The header's length is taken from its text, which must be what its bytes say.
+    await requireUtf8(path, block)
+    return { dialect, ...readColumns(path, block, dialect, options) }
+  } finally {
+    blocks.close()
+  }
+}
+
+function readColumns(
+  path: string,
+  block: CsvBlock,
+  dialect: CsvDialect,
+  options: CsvOptions,
+): Pick<CsvLayout, 'columns' | 'bodyByte'> {
+  const placed = splitExactly(block.bytes.toString('utf8'), dialect)
+  const records = placed.map(({ record }) => record)
+  const hasHeader = options.header ?? true
+  const header = hasHeader ? records.shift() : undefined
+  const declared = options.columns ?? {}
+  const names = nameColumns(path, header, declared, records[0]?.length ?? 0)
+  const columns = typeColumns(names, declared, records)
+  const bodyByte = block.byte + (hasHeader ? (placed[0]?.info.bytes ?? 0) : 0)
+  return { columns, bodyByte }
+}
+
+async function readFirstLine(
+  path: string,
+  file: FileHandle,
+  limits: BlockLimits,
+): Promise<{ startByte: number; firstLine: string }> {
+  const reader = await openBytes(path, file, 0)
+  try {
+    const bytes = Buffer.alloc(limits.blockBytes)
+    const head = bytes.subarray(0, await reader.read(bytes))
+    refuseOtherEncodings(path, head)
+    const startByte = BYTE_ORDER_MARK.every((byte, i) => head[i] === byte) ? 3 : 0
+    const end = head.indexOf(0x0a)
+    if (end < 0 && head.includes(0x0d)) {
+      throw unreadable(path, 'lines end in carriage returns alone', 'Convert them: tr "\\r" "\\n".')
+    }
+    return { startByte, firstLine: head.toString('utf8', startByte, end < 0 ? head.length : end) }
+  } finally {
+    reader.close()
+  }
+}
+
+function refuseOtherEncodings(path: string, head: Buffer): void {
+  const mark = head.length >= 2 ? head.readUInt16BE(0) : 0
+  if (mark !== 0xfffe && mark !== 0xfeff) return
+  throw unreadable(path, 'the text is UTF-16', 'Convert it: iconv -f UTF-16 -t UTF-8.')
+}

@@ -1,0 +1,83 @@
+import type { Column, ColumnType } from '@millrace/processors'
+import { malformed } from '../input-error.ts'
+import type { FileRow } from '../row-maker.ts'
+import type { Block } from '../text/block-cutter.ts'
+import { lineAt } from '../text/line-number.ts'
+import { requireUtf8 } from '../text/require-utf8.ts'
+
+/**
+ * Parses a block of lines, an object on each; empty lines are passed over. Integers past
+ * 2^53 become bigints, where JSON.parse alone would round them.
+ *
+ * @throws RejectedError INPUT_MALFORMED naming line and byte of the first bad one.
+ */
+export async function decodeLines(path: string, block: Block): Promise<FileRow[]> {
+  await requireUtf8(path, block)
+  const lines = block.bytes.toString('utf8').split('\n')
+  const rows: FileRow[] = []
+  for (const [index, line] of lines.entries()) {
+    if (line === '' || line.trim() === '') continue
+    try {
+      rows.push(parseObject(line))
+    } catch (error) {
+      throw await badLine(path, block, lines, index, error as Error)
+    }
+  }
+  return rows
+}
+
+function parseObject(line: string): FileRow {
+  const value: unknown = LONG_NUMBER.test(line) ? JSON.parse(line, keepInteger) : JSON.parse(line)
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as FileRow
+  throw new TypeError('each line holds an object, { … }, and this is something else')
+}
+
+const LONG_NUMBER = /\d{16}/
+
+function keepInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  const source = context?.source ?? ''
+  return /^-?\d+$/.test(source) ? BigInt(source) : value
+}
+
+async function badLine(
+  path: string,
+  block: Block,
+  lines: readonly string[],
+  index: number,
+  error: Error,
+): Promise<Error> {
+  let byte = block.byte
+  for (const line of lines.slice(0, index)) byte += Buffer.byteLength(line) + 1
+  const place = { path, byte, line: await lineAt(path, byte) }
+  return malformed(place, `not valid JSON (${error.message})`, 'Correct the line.')
+}
+
+/** Names and types of the top-level properties of a sample, in order of appearance. */
+export function inferColumns(sample: readonly FileRow[]): Column[] {
+  const types = new Map<string, ColumnType | undefined>()
+  for (const row of sample) {
+    for (const [name, value] of Object.entries(row)) {
+      types.set(name, widen(types.get(name), typeOf(value)))
+    }
+  }
+  return [...types].map(([name, type]) => ({ name, type: type ?? 'string', nullable: true }))
+}
+
+function typeOf(value: unknown): ColumnType | undefined {
+  if (value === null) return undefined
+  if (typeof value === 'string') return 'string'
+  if (typeof value === 'boolean') return 'boolean'
+  if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? 'int64' : 'decimal'
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'int64' : 'float64'
+  return 'json'
+}
+
+const NUMBERS: readonly (ColumnType | undefined)[] = ['int64', 'float64', 'decimal']
+
+function widen(a: ColumnType | undefined, b: ColumnType | undefined): ColumnType | undefined {
+  if (a === undefined || a === b) return b
+  if (b === undefined) return a
+  const wider = NUMBERS[Math.max(NUMBERS.indexOf(a), NUMBERS.indexOf(b))]
+  return NUMBERS.includes(a) && NUMBERS.includes(b) && wider ? wider : 'json'
+}

@@ -1,0 +1,136 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Column, Source, SourceBatch, SourceReader } from '@millrace/processors'
+import type { FileIdentity } from '../file-identity.ts'
+import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
+import { malformed } from '../input-error.ts'
+import type { FileRow } from '../row-maker.ts'
+import type { BlockLimits } from '../text/block-cutter.ts'
+import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
+import { openBytes } from '../text/byte-reader.ts'
+import { lineAt } from '../text/line-number.ts'
+import { decodeLines, inferColumns } from './ndjson-decoder.ts'
+
+/** Options of {@link ndjson}. */
+export interface NdjsonOptions {
+  /** A longer line is an error. Default 16 MiB. */
+  readonly maxRecordBytes?: number
+}
+
+/**
+ * Reads a file of JSON objects, one a line (NDJSON, JSON Lines), plain or compressed with gzip or
+ * zstd (known by content, not by name). A line that is no object is an error that names line and byte.
+ *
+ * The position is the byte after the last line (before compression) plus the file's identity, so
+ * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
+ */
+export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): Source<Row> {
+  return {
+    kind: 'source',
+    name: `ndjson ${path}`,
+    bounded: true,
+    async open(context) {
+      const file = await openFile(path)
+      try {
+        const identity = await identifyFile(file)
+        const maxRecordBytes = Math.max(options.maxRecordBytes ?? 16 * 1024 * 1024, BLOCK_BYTES)
+        const limits = { blockBytes: BLOCK_BYTES, maxRecordBytes }
+        let start = { byte: 0, rows: 0 }
+        if (context.position !== undefined) {
+          const { file: stored, ...at } = readFilePosition(path, context.position, COUNTERS)
+          refuseChangedFile(path, stored, identity)
+          start = at
+        }
+        const columns = await probeColumns(path, file, limits)
+        const from = { path, file, identity, columns, limits, start, signal: context.signal }
+        return new NdjsonReader(from) as unknown as SourceReader<Row>
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    },
+  }
+}
+
+const BLOCK_BYTES = 256 * 1024
+const COUNTERS = ['byte', 'rows'] as const
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+interface NdjsonStart {
+  readonly path: string
+  readonly file: FileHandle
+  readonly identity: FileIdentity
+  readonly columns: readonly Column[]
+  readonly limits: BlockLimits
+  readonly start: { readonly byte: number; readonly rows: number }
+  readonly signal: AbortSignal
+}
+
+async function probeColumns(
+  path: string,
+  file: FileHandle,
+  limits: BlockLimits,
+): Promise<readonly Column[]> {
+  for await (const { rows } of readBlocks(path, file, 0, limits)) return inferColumns(rows)
+  return []
+}
+
+interface DecodedBlock {
+  readonly rows: FileRow[]
+  readonly endByte: number
+  readonly storedBytes: number
+}
+
+async function* readBlocks(
+  path: string,
+  file: FileHandle,
+  startByte: number,
+  limits: BlockLimits,
+): AsyncGenerator<DecodedBlock> {
+  const reader = await openBytes(path, file, startByte)
+  try {
+    const cutter = new BlockCutter(reader, startByte, findLastLine, limits)
+    for (let block = await cutter.next(); block; block = await cutter.next()) {
+      const endByte = block.byte + block.bytes.length
+      const hasMark = block.byte === 0 && block.bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
+      const body = hasMark ? { ...block, byte: 3, bytes: block.bytes.subarray(3) } : block
+      const rows = await decodeLines(path, body)
+      yield { rows, endByte, storedBytes: reader.storedBytes }
+    }
+  } catch (error) {
+    if (!(error instanceof RecordTooLong)) throw error
+    const place = { path, byte: error.byte, line: await lineAt(path, error.byte) }
+    const reason = `a line longer than ${limits.maxRecordBytes} bytes begins here`
+    throw malformed(place, reason, 'Raise maxRecordBytes if that is meant.')
+  } finally {
+    reader.close()
+  }
+}
+
+class NdjsonReader implements SourceReader<FileRow> {
+  readonly columns: readonly Column[]
+  readonly total: { readonly bytes: number }
+  readonly #from: NdjsonStart
+
+  constructor(from: NdjsonStart) {
+    this.columns = from.columns
+    this.total = { bytes: from.identity.sizeBytes }
+    this.#from = from
+  }
+
+  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
+    const { path, file, identity, limits, start, signal } = this.#from
+    let rowsRead = start.rows
+    for await (const block of readBlocks(path, file, start.byte, limits)) {
+      if (signal.aborted) return
+      const { rows } = block
+      if (rows.length === 0) continue
+      rowsRead += rows.length
+      const position = { byte: block.endByte, rows: rowsRead, file: identity }
+      yield { rows, position, rowsRead, bytesRead: Math.min(block.storedBytes, this.total.bytes) }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#from.file.close()
+  }
+}

@@ -1,0 +1,109 @@
+import type { ByteReader } from './byte-reader.ts'
+
+/** Some whole records of a text file. */
+export interface Block {
+  /** Whole records with their line ends; good until the next block is asked for. */
+  readonly bytes: Buffer
+  /** Where `bytes` begin in the file, after decompression. */
+  readonly byte: number
+  /** The file ends after this block; its last record may lack a line end. */
+  readonly isLast: boolean
+}
+
+/**
+ * Says where the last whole record in `bytes` ends, counted from the start of `bytes`; 0 when there
+ * is none. Called again with more bytes when it says 0.
+ */
+export type FindEnd = (bytes: Buffer, isLast: boolean) => number
+
+/** Limits of {@link BlockCutter}. */
+export interface BlockLimits {
+  /** Aimed at; a block is larger only when one record is. */
+  readonly blockBytes: number
+  /** A longer record is an error: it is where an unclosed quote would swallow the file. */
+  readonly maxRecordBytes: number
+}
+
+/** Thrown with the byte where the record begins; the format turns it into words. */
+export class RecordTooLong extends Error {
+  readonly byte: number
+
+  constructor(byte: number) {
+    super('a record is longer than the limit')
+    this.byte = byte
+  }
+}
+
+const LINE_FEED = 0x0a
+
+/** Cuts a stream of bytes into blocks that end where a record does. */
+export class BlockCutter {
+  readonly #reader: ByteReader
+  readonly #findEnd: FindEnd
+  readonly #limits: BlockLimits
+  #buffer: Buffer
+  /** Bytes of the buffer that hold the file's: [0, cut) were given out, [cut, filled) are next. */
+  #cut = 0
+  #filled = 0
+  /** Where in the file the buffer begins. */
+  #byte: number
+  #isEnded = false
+
+  constructor(reader: ByteReader, startByte: number, findEnd: FindEnd, limits: BlockLimits) {
+    this.#reader = reader
+    this.#byte = startByte
+    this.#findEnd = findEnd
+    this.#limits = limits
+    this.#buffer = Buffer.allocUnsafeSlow(limits.blockBytes)
+  }
+
+  /** The next block; undefined after the last. @throws RecordTooLong */
+  async next(): Promise<Block | undefined> {
+    this.#forget()
+    for (;;) {
+      await this.#fill()
+      if (this.#filled === 0) return undefined
+      const bytes = this.#buffer.subarray(0, this.#filled)
+      const end = this.#findEnd(bytes, this.#isEnded)
+      if (end > 0) {
+        this.#cut = end
+        return {
+          bytes: bytes.subarray(0, end),
+          byte: this.#byte,
+          isLast: this.#isEnded && end === this.#filled,
+        }
+      }
+      if (this.#isEnded || this.#filled >= this.#limits.maxRecordBytes) {
+        throw new RecordTooLong(this.#byte)
+      }
+      this.#grow()
+    }
+  }
+
+  #forget(): void {
+    this.#buffer.copyWithin(0, this.#cut, this.#filled)
+    this.#byte += this.#cut
+    this.#filled -= this.#cut
+    this.#cut = 0
+  }
+
+  async #fill(): Promise<void> {
+    while (!this.#isEnded && this.#filled < this.#buffer.length) {
+      const count = await this.#reader.read(this.#buffer.subarray(this.#filled))
+      if (count === 0) this.#isEnded = true
+      this.#filled += count
+    }
+  }
+
+  #grow(): void {
+    const length = Math.min(this.#buffer.length * 2, this.#limits.maxRecordBytes)
+    const larger = Buffer.allocUnsafeSlow(length)
+    this.#buffer.copy(larger, 0, 0, this.#filled)
+    this.#buffer = larger
+  }
+}
+
+/** {@link FindEnd} for formats where every line feed ends a record. */
+export function findLastLine(bytes: Buffer, isLast: boolean): number {
+  return isLast ? bytes.length : bytes.lastIndexOf(LINE_FEED) + 1
+}

@@ -1,0 +1,126 @@
+import type { FileHandle } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { readExactly } from '../file-identity.ts'
+import { damaged } from '../input-error.ts'
+
+/** A file's bytes in order, decompressed. */
+export interface ByteReader {
+  /** Fills up to `into.length` bytes and resolves with how many; 0 means the end. */
+  read(into: Uint8Array): Promise<number>
+  /** Bytes of the file as stored (compressed) that were read so far, from its beginning. */
+  readonly storedBytes: number
+  close(): void
+}
+
+const CHUNK_BYTES = 256 * 1024
+
+/**
+ * Reads a file from byte `start` (counted after decompression) on. gzip and zstd are known by their
+ * first bytes, not by the name; in them everything before `start` is decompressed and passed over.
+ *
+ * @throws CorruptDataError INPUT_DAMAGED from `read` when compressed data is cut short or broken.
+ */
+export async function openBytes(
+  path: string,
+  file: FileHandle,
+  start: number,
+): Promise<ByteReader> {
+  const magic = await readExactly(file, 0, 4)
+  const isGzip = magic[0] === 0x1f && magic[1] === 0x8b
+  const isZstd = magic.length === 4 && magic.readUInt32LE(0) === 0xfd2fb528
+  if (!isGzip && !isZstd) return new PlainReader(file, start)
+  const reader = new CompressedReader(path, file, isGzip ? createGunzip() : createZstdDecompress())
+  await reader.pass(start)
+  return reader
+}
+
+class PlainReader implements ByteReader {
+  readonly #file: FileHandle
+  #position: number
+
+  constructor(file: FileHandle, position: number) {
+    this.#file = file
+    this.#position = position
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    const { bytesRead } = await this.#file.read(into, 0, into.length, this.#position)
+    this.#position += bytesRead
+    return bytesRead
+  }
+
+  get storedBytes(): number {
+    return this.#position
+  }
+
+  close(): void {}
+}
+
+class CompressedReader implements ByteReader {
+  storedBytes = 0
+  readonly #path: string
+  readonly #stored: Readable
+  readonly #decompress: NodeJS.ReadWriteStream & { destroy(): void }
+  readonly #chunks: AsyncIterator<Buffer>
+  #chunk: Buffer = Buffer.alloc(0)
+  #position = 0
+
+  constructor(
+    path: string,
+    file: FileHandle,
+    decompress: NodeJS.ReadWriteStream & AsyncIterable<unknown> & { destroy(): void },
+  ) {
+    this.#path = path
+    this.#decompress = decompress
+    this.#stored = Readable.from(this.#storedChunks(file))
+    this.#stored.on('error', (error) => decompress.emit('error', error))
+    this.#stored.pipe(decompress)
+    this.#chunks = (decompress as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  }
+
+  async *#storedChunks(file: FileHandle): AsyncGenerator<Buffer> {
+    for (;;) {
+      const chunk = await readExactly(file, this.storedBytes, CHUNK_BYTES)
+      if (chunk.length === 0) return
+      this.storedBytes += chunk.length
+      yield chunk
+    }
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    if (this.#chunk.length === 0) this.#chunk = await this.#nextChunk()
+    const length = Math.min(into.length, this.#chunk.length)
+    this.#chunk.copy(into, 0, 0, length)
+    this.#chunk = this.#chunk.subarray(length)
+    this.#position += length
+    return length
+  }
+
+  async #nextChunk(): Promise<Buffer> {
+    try {
+      const next = await this.#chunks.next()
+      return next.done ? Buffer.alloc(0) : next.value
+    } catch (error) {
+      const reason = `decompression stopped after ${this.#position} bytes of text (${messageOf(error)})`
+      throw damaged(this.#path, this.storedBytes, reason, error)
+    }
+  }
+
+  async pass(bytes: number): Promise<void> {
+    const into = new Uint8Array(Math.min(bytes, CHUNK_BYTES))
+    while (this.#position < bytes) {
+      const left = bytes - this.#position
+      if ((await this.read(into.subarray(0, Math.min(left, into.length)))) === 0) return
+    }
+  }
+
+  close(): void {
+    this.#stored.destroy()
+    this.#decompress.destroy()
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
