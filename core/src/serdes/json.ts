@@ -1,9 +1,61 @@
+import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
+import { columnsOf } from './json-columns.ts'
+import { compileDecoder, INEXACT, type JsonDecoder, parseExactly } from './json-decoder.ts'
+import { compileEncoder, encodeAny, type JsonEncoder } from './json-encoder.ts'
+import { shapeOf } from './json-shape.ts'
+import { rejectRecord } from './misfit.ts'
 import { defineSerde, type Serde } from './serde.ts'
+import { decodeText } from './text.ts'
 
-export function json<T = unknown>(): Serde<T> {
+/**
+ * Values as JSON. With a schema (any Standard Schema that also gives JSON Schema; zod 4 is the
+ * documented one) they come back with its types: dates are stored as epoch milliseconds, bigints as
+ * number literals of any size, and sinks take their columns from it. Without a schema, values are what
+ * JSON.stringify and JSON.parse make of them.
+ *
+ * The schema's types are held to when writing and when reading; its rules (minimum, pattern, …) are
+ * not: that is what `validate` is for. Properties that it does not name are not written. A property
+ * that is undefined is left out where the schema allows it. NaN, Infinity, invalid dates, and undefined
+ * in arrays are refused rather than turned into null. Lone surrogates come back as they were.
+ *
+ * @throws UsageError when the schema gives no JSON Schema, or has a type that JSON would lose.
+ */
+export function json<T>(schema: StandardJSONSchemaV1<unknown, T>): Serde<T>
+export function json<T = unknown>(): Serde<T>
+export function json<T>(schema?: StandardJSONSchemaV1<unknown, T>): Serde<T> {
+  if (schema === undefined) return jsonSerde<T>(encodeAny, (parsed) => parsed)
+  const shape = shapeOf(schema)
+  const columns = columnsOf(shape)
+  const serde = jsonSerde<T>(compileEncoder(shape), compileDecoder(shape))
+  return columns === undefined ? serde : { ...serde, columns }
+}
+
+function jsonSerde<T>(encode: JsonEncoder, decode: JsonDecoder): Serde<T> {
   return defineSerde<T>({
     name: 'json',
-    encode: (value) => JSON.stringify(value),
-    decode: (buffer, start, end) => JSON.parse(buffer.toString('utf8', start, end)) as T,
+    encode(value) {
+      try {
+        return encode(value)
+      } catch (caught) {
+        throw rejectRecord('write the value', caught)
+      }
+    },
+    decode(buffer, start, end) {
+      const text = decodeText(buffer, start, end)
+      try {
+        return decodeParsed(decode, text) as T
+      } catch (caught) {
+        throw rejectRecord('read the value', caught)
+      }
+    },
   })
+}
+
+function decodeParsed(decode: JsonDecoder, text: string): unknown {
+  try {
+    return decode(JSON.parse(text), false)
+  } catch (caught) {
+    if (caught !== INEXACT) throw caught
+    return decode(parseExactly(text), true)
+  }
 }

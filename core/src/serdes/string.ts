@@ -1,5 +1,6 @@
 import { RejectedError } from '../errors.ts'
 import { defineSerde, type Serde } from './serde.ts'
+import { decodeText } from './text.ts'
 
 /** Text as UTF-8. Text with a lone surrogate has no UTF-8 and is refused. */
 export const string: Serde<string> = defineSerde({
@@ -15,6 +16,6 @@ export const string: Serde<string> = defineSerde({
     )
   },
   decode(buffer, start, end) {
-    return buffer.toString('utf8', start, end)
+    return decodeText(buffer, start, end)
   },
 })
