@@ -34,7 +34,7 @@ export function typeColumns(
 ): Column[] {
   return names.map((name, c) => {
     const texts = sample.map((record) => record[c]).filter((text) => typeof text === 'string')
-    return { name, type: declared[name] ?? inferType(texts), nullable: true }
+    return { name, type: declaredType(declared, name) ?? inferType(texts), nullable: true }
   })
 }
 
@@ -44,4 +44,12 @@ export function guessDelimiter(line: string): string {
     .map((delimiter) => ({ delimiter, count: line.split(delimiter).length }))
     .toSorted((a, b) => b.count - a.count)
   return best?.delimiter ?? ','
+}
+
+// A column may be named like something that every object inherits.
+function declaredType(
+  declared: Readonly<Record<string, ColumnType>>,
+  name: string,
+): ColumnType | undefined {
+  return Object.hasOwn(declared, name) ? declared[name] : undefined
 }

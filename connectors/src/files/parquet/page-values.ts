@@ -140,6 +140,8 @@ export class PageValues {
   }
 
   #decompress(bytes: Uint8Array, sizeBytes: number, chunk: ColumnMetaData): Uint8Array {
+    // A page of nulls alone holds nothing, which Node's decompressors refuse as a limit.
+    if (sizeBytes === 0) return new Uint8Array(0)
     return decompressPage(bytes, sizeBytes, chunk.codec, { ...this.#compressors })
   }
 }
