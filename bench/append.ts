@@ -1,0 +1,70 @@
+import { closeSync, fdatasync, openSync, write } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { bytes, json, open, Producer, type Serde } from '@millrace/core'
+import { countedDisk } from './counted-disk.ts'
+import { compare } from './paired.ts'
+import { ratioRow, type Row } from './report.ts'
+import { inScratch } from './scratch.ts'
+
+const recordCount = 1_000_000
+const valueBytes = 100
+const writeFd = promisify(write)
+const syncFd = promisify(fdatasync)
+
+/** One producer, 100-byte values, fsync; the raw loop repeats the very groups that our log wrote and synced. */
+export async function measure(): Promise<Row[]> {
+  const constant = Buffer.alloc(valueBytes, 'x')
+  const text = 'x'.repeat(63)
+  return [
+    await row('`send` of 100-byte values, one producer, fsync', bytes, () => constant),
+    await row('`send` of objects as JSON, 100 bytes, one producer, fsync', json(), (i) => ({
+      id: 1_000_000_000 + i,
+      late: false,
+      name: text,
+    })),
+  ]
+}
+
+async function row<V>(what: string, serde: Serde<V>, valueOf: (i: number) => V): Promise<Row> {
+  let groups: readonly number[] = []
+  const ours = () =>
+    inScratch(async (directory) => {
+      const run = await send(directory, serde, valueOf)
+      groups = run.groupBytes
+      return run.rate
+    })
+  await ours()
+  const baseline = () => inScratch((directory) => rawLoop(directory, groups))
+  return ratioRow(what, await compare(ours, baseline), 0.6, 0.85, 'records')
+}
+
+async function send<V>(directory: string, serde: Serde<V>, valueOf: (i: number) => V) {
+  const { ports, groupBytes } = countedDisk()
+  const log = await open(join(directory, 'log'), { ports })
+  await log.createTopic({ name: 'bench-topic' })
+  const producer = new Producer(log, { value: serde })
+  const startMs = performance.now()
+  for (let i = 0; i < recordCount; i++) {
+    const sent = producer.send({ topic: 'bench-topic', value: valueOf(i), timestampMs: 1_700_000_000_000 + i })
+    if (producer.isFull) await sent
+  }
+  await producer.flush()
+  const rate = recordCount / ((performance.now() - startMs) / 1000)
+  await producer.close()
+  await log.close()
+  return { rate, groupBytes }
+}
+
+async function rawLoop(directory: string, groups: readonly number[]): Promise<number> {
+  const buffer = Buffer.alloc(Math.max(...groups), 'x')
+  const fd = openSync(join(directory, 'raw'), 'w')
+  const startMs = performance.now()
+  for (const size of groups) {
+    await writeFd(fd, buffer, 0, size)
+    await syncFd(fd)
+  }
+  const rate = recordCount / ((performance.now() - startMs) / 1000)
+  closeSync(fd)
+  return rate
+}

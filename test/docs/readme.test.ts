@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { root } from '../tidy/sources.ts'
+import { agrees, blocks, commands } from './markdown.ts'
+
+// Inside the workspace, so that `import … from 'millrace'` resolves as it does for a user.
+mkdirSync(join(root, '.cache'), { recursive: true })
+const directory = mkdtempSync(join(root, '.cache/readme-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** Runs a command line as a reader would, in one directory for the whole page. */
+function shell(command: string): Promise<string> {
+  const path = [join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter)
+  return new Promise((resolve) => {
+    const options = { cwd: directory, env: { ...process.env, PATH: path, NO_COLOR: '1' } }
+    execFile('bash', ['-c', `${command} 2>&1`], options, (error, stdout) =>
+      resolve(error && stdout === '' ? `${error.message}` : stdout),
+    )
+  })
+}
+
+for (const page of ['README.md']) {
+  describe(`what ${page} shows is what happens`, () => {
+    const all = blocks(readFileSync(join(root, page), 'utf8'))
+    for (const block of all) {
+      const file = /^\/\/ ([\w-]+\.ts)\b/.exec(block.text)?.[1]
+      if (block.language === 'ts' && file !== undefined) {
+        test(`line ${block.line}: ${file} is a whole script`, () => {
+          writeFileSync(join(directory, file), block.text)
+          expect(all.some((other) => other.text.includes(file) && other !== block)).toBe(true)
+        })
+      }
+      if (block.language !== 'console') continue
+      for (const { command, output } of commands(block)) {
+        test(`line ${block.line}: ${command}`, { timeout: 120_000 }, async () => {
+          const printed = await shell(command)
+          expect(agrees(output, printed), `the page shows\n${output}\nbut it printed\n${printed}`).toBe(true)
+        })
+      }
+    }
+  })
+}
