@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { FencedError, UnavailableError, UsageError } from '@millrace/core'
+import type { Json } from '@millrace/processors'
+import { quoteIdentifier, quoteLiteral } from './identifier.ts'
+import { codeOf } from './server-errors.ts'
+import type { Session } from './session.ts'
+
+/** The table that holds one row per (pipeline, sink, task): who may write, and how far it has come. */
+export const fenceTable = 'millrace_fence'
+
+const claimLockTimeoutMs = 2_000
+const claimAttemptsMax = 5
+const idleInTransactionTimeoutMs = 30_000
+
+/** Whose rows a fence guards. */
+export interface FenceKey {
+  readonly pipeline: string
+  readonly sink: string
+  readonly task: string
+  /** Identity of the log that positions point into. */
+  readonly logId: string
+}
+
+/** A claim that was won; it stays ours until somebody claims the task after us. */
+export interface Claim {
+  readonly claim: bigint
+  readonly seq: bigint
+  readonly position: Json | undefined
+}
+
+interface FenceRow {
+  readonly claim: string
+  readonly seq: string
+  readonly position: Json
+}
+
+/**
+ * The right to write a task's rows, kept in the database beside them (exactly once needs no more).
+ *
+ * A claim raises `claim`. Every transaction ends with `UPDATE … SET seq = seq + 1 WHERE claim = mine
+ * AND seq = expected`, which hits one row or none; none means that somebody claimed since, and the
+ * transaction goes back. `seq` also tells, after a lost connection, whether COMMIT had happened.
+ */
+export class Fence {
+  readonly #table: string
+  readonly #key: FenceKey
+  readonly #owner: string
+  readonly #applicationName: string
+  readonly #where: string
+
+  constructor(schema: string, key: FenceKey) {
+    const token = `${process.pid}-${randomBytes(6).toString('hex')}`
+    this.#table = `${quoteIdentifier(schema)}.${quoteIdentifier(fenceTable)}`
+    this.#key = key
+    this.#owner = `${hostname()} ${token}`
+    this.#applicationName = applicationName(token)
+    const { pipeline, sink, task } = key
+    this.#where =
+      `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)} ` +
+      `AND task = ${quoteLiteral(task)}`
+  }
+
+  /**
+   * Begins a transaction that reports its COMMIT only when it is on the disk, even where the server
+   * is set otherwise, and that a frozen owner can't keep open for ever.
+   */
+  get beginSql(): string {
+    return (
+      'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ' +
+      `SET LOCAL application_name = ${quoteLiteral(this.#applicationName)}; ` +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleInTransactionTimeoutMs}; ` +
+      `SELECT set_config('synchronous_commit', 'on', true) ` +
+      `WHERE current_setting('synchronous_commit') = 'off'`
+    )
+  }
+
+  /**
+   * Takes the task over, whoever had it.
+   *
+   * @throws UsageError when the position stored there points into another log.
+   * @throws UnavailableError when the previous owner can't be got out of the way.
+   */
+  async claim(session: Session, notice: (message: string) => void): Promise<Claim> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#tryClaim(session)
+      } catch (error) {
+        await session.rollback()
+        if (codeOf(error) !== '55P03') throw error
+        if (attempt === claimAttemptsMax) throw this.#stillHeld(error)
+        notice(`waiting for the previous owner of ${this.#key.task} to let go of its transaction`)
+        await this.#terminateOwner(session)
+      }
+    }
+  }
+
+  /**
+   * The last statement of a transaction: stores the position, if the task is still ours.
+   *
+   * @throws FencedError it is not; the caller rolls back.
+   */
+  async advance(session: Session, claim: Claim, position: Json): Promise<void> {
+    const { pipeline, sink, task } = this.#key
+    const { rowCount } = await session.prepared(
+      'millrace_advance',
+      `UPDATE ${this.#table} SET seq = seq + 1, position = $4::jsonb,
+         backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
+       WHERE pipeline = $1 AND sink = $2 AND task = $3 AND claim = $5 AND seq = $6`,
+      [pipeline, sink, task, JSON.stringify(position), claim.claim, claim.seq],
+    )
+    if (rowCount !== 1) throw this.#fenced()
+  }
+
+  /**
+   * After a lost connection: did the transaction that was to raise `seq` commit? Waits for it to end.
+   *
+   * @throws FencedError somebody else has the task.
+   */
+  async hasAdvanced(session: Session, claim: Claim): Promise<boolean> {
+    // The lost session may still hold locks, or our COMMIT may still be under way there; once it is
+    // gone, or done, the row can be locked and tells the truth.
+    await this.#terminate(session, this.#applicationName)
+    const { rows } = await session.query<FenceRow>(
+      `SELECT claim, seq FROM ${this.#table} WHERE ${this.#where} FOR UPDATE`,
+    )
+    const row = rows[0]
+    if (row === undefined || BigInt(row.claim) !== claim.claim) throw this.#fenced()
+    return BigInt(row.seq) !== claim.seq
+  }
+
+  async #tryClaim(session: Session): Promise<Claim> {
+    const { logId } = this.#key
+    const previousOwner = await this.#readOwner(session)
+    await session.query(`BEGIN; SET LOCAL lock_timeout = ${claimLockTimeoutMs}`)
+    const { rows } = await session.query<FenceRow>(
+      `INSERT INTO ${this.#table} AS f (pipeline, sink, task, log_id, claim, seq, owner, backend_pid)
+       VALUES ($1, $2, $3, $4, 1, 0, $5, pg_backend_pid())
+       ON CONFLICT (pipeline, sink, task) DO UPDATE
+         SET claim = f.claim + 1, owner = excluded.owner,
+             backend_pid = excluded.backend_pid, updated_at = excluded.updated_at
+         WHERE f.log_id = excluded.log_id
+       RETURNING claim, seq, position`,
+      [this.#key.pipeline, this.#key.sink, this.#key.task, logId, this.#owner],
+    )
+    const row = rows[0]
+    if (row === undefined) throw this.#otherLog()
+    await session.query('COMMIT')
+    // What the previous owner has open can't commit any more, and would only hold locks.
+    if (previousOwner !== undefined) await this.#terminate(session, previousOwner)
+    return {
+      claim: BigInt(row.claim),
+      seq: BigInt(row.seq),
+      position: row.position === null ? undefined : row.position,
+    }
+  }
+
+  async #terminateOwner(session: Session): Promise<void> {
+    const owner = await this.#readOwner(session)
+    if (owner !== undefined) await this.#terminate(session, owner)
+  }
+
+  async #readOwner(session: Session): Promise<string | undefined> {
+    const { rows } = await session.query<{ owner: string }>(
+      `SELECT owner FROM ${this.#table} WHERE ${this.#where}`,
+    )
+    const token = rows[0]?.owner.split(' ').at(-1)
+    return token === undefined ? undefined : applicationName(token)
+  }
+
+  /** Ends the transactions that an owner has open; its name is in force only inside them. */
+  async #terminate(session: Session, owner: string): Promise<void> {
+    try {
+      await session.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE application_name = $1 AND pid <> pg_backend_pid()`,
+        [owner],
+      )
+    } catch (error) {
+      // Another role's sessions are not ours to end; the server's time-outs will.
+      if (codeOf(error) !== '42501') throw error
+    }
+  }
+
+  #fenced(): FencedError {
+    return new FencedError(
+      'GENERATION_FENCED',
+      `Another process took over ${this.#what()}; nothing of this batch was written.`,
+      { facts: { ...this.#key } },
+    )
+  }
+
+  #stillHeld(cause: unknown): UnavailableError {
+    return new UnavailableError(
+      'UNAVAILABLE',
+      `The previous owner of ${this.#what()} keeps its row in ${this.#table} locked. ` +
+        'Stop that process, or end its session with pg_terminate_backend.',
+      { cause, facts: { ...this.#key } },
+    )
+  }
+
+  #otherLog(): UsageError {
+    return new UsageError(
+      'USAGE',
+      `The database holds a position of ${this.#what()} that belongs to another log (or another ` +
+        `input) than this one. Go on with that log; or start over: empty the table it wrote, and ` +
+        `DELETE FROM ${this.#table} WHERE ${this.#where};`,
+      { facts: { ...this.#key } },
+    )
+  }
+
+  #what(): string {
+    const { pipeline, sink, task } = this.#key
+    return `task ${task} of "${sink}" in pipeline "${pipeline}"`
+  }
+}
+
+/**
+ * Makes the fence table in a schema.
+ *
+ * @throws UsageError without the right to; the message has the statement for somebody who may.
+ */
+export async function createFenceTable(session: Session, schema: string): Promise<void> {
+  const name = `${quoteIdentifier(schema)}.${quoteIdentifier(fenceTable)}`
+  const { rows } = await session.query<{ exists: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS exists',
+    [name],
+  )
+  if (rows[0]?.exists === true) return
+  const sql = `CREATE TABLE IF NOT EXISTS ${name} (
+  pipeline text, sink text, task text,
+  log_id text NOT NULL, claim bigint NOT NULL, seq bigint NOT NULL, position jsonb,
+  owner text NOT NULL, backend_pid integer NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (pipeline, sink, task)
+) WITH (fillfactor = 50)`
+  try {
+    // Two that make the same table at once would trip over each other's catalog rows.
+    await session.query(
+      `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(name)})); ${sql}; COMMIT`,
+    )
+  } catch (error) {
+    await session.rollback()
+    if (codeOf(error) !== '42501') throw error
+    throw new UsageError(
+      'USAGE',
+      `Millrace keeps its positions in the table ${name} and may not create it. ` +
+        `Let somebody with the right to run:\n${sql};`,
+      { cause: error },
+    )
+  }
+}
+
+function applicationName(token: string): string {
+  return `millrace ${token}`
+}

@@ -1,0 +1,68 @@
+import pg from 'pg'
+
+/**
+ * What an error of the server or of the connection means for a batch.
+ *
+ * `data`: a row is at fault and will never pass. `repeated`: one statement would change a row twice;
+ * smaller pieces pass. `retry`: nothing is wrong with the batch. `fatal`: somebody has to mend the
+ * table, the rights or the program.
+ */
+export type Verdict = 'data' | 'repeated' | 'retry' | 'fatal'
+
+/** The connection failed underneath a statement, whose outcome is unknown if it was COMMIT. */
+export class ConnectionLostError extends Error {
+  constructor(cause: unknown) {
+    const words = cause instanceof Error ? cause.message : String(cause)
+    super(words === '' ? codeOf(cause) : words, { cause })
+    this.name = 'ConnectionLostError'
+  }
+}
+
+/** Whole classes of SQLSTATEs, then single ones: connection, resources, operators, transactions, system. */
+const passing = /^(08|53|57|58|40)|^55P03$|^55006$|^25006$|^25P0[234]$/
+/** 22 data, 23 constraints, P0001 a trigger's RAISE, 54000 too large for an index or a page. */
+const ofData = /^(22|23)|^P0001$|^54000$/
+
+export function verdictOf(error: unknown): Verdict {
+  if (error instanceof ConnectionLostError) return 'retry'
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return 'fatal'
+  if (passing.test(error.code)) return 'retry'
+  if (ofData.test(error.code)) return 'data'
+  return error.code === '21000' ? 'repeated' : 'fatal'
+}
+
+/** The server itself said so. */
+export function isServerError(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError
+}
+
+/** The row (counted from 1 within its COPY) that the server names; undefined when it names none. */
+export function lineOf(error: unknown): number | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  const lines = [...(error.where ?? '').matchAll(/^COPY .*, line (\d+)/gm)]
+  const last = lines.at(-1)?.[1]
+  return last === undefined ? undefined : Number(last)
+}
+
+/** The server's words on an error, with its detail, on one line. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const detail = error instanceof pg.DatabaseError ? error.detail : undefined
+  const column = error instanceof pg.DatabaseError ? columnOf(error) : undefined
+  const words = detail === undefined ? error.message : `${error.message} (${detail})`
+  return column === undefined || words.includes(column) ? words : `column "${column}": ${words}`
+}
+
+/** The SQLSTATE, or Node's error code, or `UNKNOWN`. */
+export function codeOf(error: unknown): string {
+  if (error instanceof ConnectionLostError) return codeOf(error.cause)
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : 'UNKNOWN'
+}
+
+/** The column that the server names; undefined when it names none. */
+export function columnOf(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  if (error.column !== undefined) return error.column
+  return /^COPY .*, line \d+, column ([^:\n]+)/m.exec(error.where ?? '')?.[1]
+}

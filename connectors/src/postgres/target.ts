@@ -1,0 +1,194 @@
+import { UsageError } from '@millrace/core'
+import type { SinkBatch, SinkContext } from '@millrace/processors'
+import { AppendWriter } from './append-writer.ts'
+import type { BatchWriter } from './batch-writer.ts'
+import { didYouMean } from './closest-name.ts'
+import { columnsOfRows, createTable } from './create-table.ts'
+import { quoteList } from './identifier.ts'
+import type { TableName } from './identifier.ts'
+import type { MergeRule } from './merge.ts'
+import type { Session } from './session.ts'
+import { currentSchema, labelOf, noSuchTable, readTable } from './table.ts'
+import type { Table, TableColumn } from './table.ts'
+import { UpsertWriter } from './upsert-writer.ts'
+
+/** What a sink was asked to do, with every default filled in. */
+export interface TargetOptions {
+  readonly table: TableName
+  readonly mode: 'append' | 'upsert'
+  readonly key: readonly string[]
+  readonly columns: readonly string[] | undefined
+  readonly merge: Readonly<Record<string, MergeRule | undefined>>
+  readonly create: boolean
+}
+
+/**
+ * The table that a sink writes, and which columns of it. They come from the options, else from the
+ * schema, else from the rows themselves, with the first batch.
+ */
+export class Target {
+  readonly #options: TargetOptions
+  readonly #context: SinkContext
+  /** Names given by options or schema; undefined: the rows say. */
+  readonly #given: readonly string[] | undefined
+  readonly #seen = new Set<string>()
+  #table: Table | undefined
+  #writer: BatchWriter | undefined
+  #generation = 0
+  readonly schema: string
+
+  private constructor(
+    options: TargetOptions,
+    context: SinkContext,
+    table: Table | undefined,
+    schema: string,
+  ) {
+    this.#options = options
+    this.#context = context
+    this.#table = table
+    this.schema = schema
+    this.#given = givenColumns(options, context)
+    if (table !== undefined && this.#given !== undefined) this.#compile(table, this.#given)
+    else if (table !== undefined) checkKey(table, options)
+  }
+
+  /** @throws UsageError the table or its columns don't fit what was asked. */
+  static async open(
+    session: Session,
+    options: TargetOptions,
+    context: SinkContext,
+    database: string,
+  ): Promise<Target> {
+    let table = await readTable(session, options.table)
+    if (table === undefined && !options.create) {
+      throw await noSuchTable(session, options.table, database)
+    }
+    const names = context.columns.map((column) => column.name)
+    const isKnown = names.length > 0 && options.key.every((name) => names.includes(name))
+    if (table === undefined && isKnown) {
+      await createTable(session, options.table, context.columns, primaryKey(options))
+      table = await readTable(session, options.table)
+    }
+    const schema = table?.schema ?? options.table.schema ?? (await currentSchema(session))
+    return new Target(options, context, table, schema)
+  }
+
+  /**
+   * The writer for a batch; with columns that come from the rows it may be another one than before.
+   *
+   * @throws UsageError the rows have properties that the table has no column for.
+   */
+  async writerFor(session: Session, batch: SinkBatch): Promise<BatchWriter> {
+    this.#table ??= await this.#createFromRows(session, batch)
+    if (this.#given === undefined) this.#lookAt(this.#table, batch)
+    const writer = this.#writer ?? this.#compile(this.#table, this.#given ?? [...this.#seen])
+    await writer.prepare(session)
+    return writer
+  }
+
+  async #createFromRows(session: Session, batch: SinkBatch): Promise<Table> {
+    const { table: name, key } = this.#options
+    const known = new Set(this.#context.columns.map((column) => column.name))
+    const found = columnsOfRows(batch).filter((column) => !known.has(column.name))
+    await createTable(session, name, [...found, ...this.#context.columns], key)
+    const table = await readTable(session, name)
+    if (table !== undefined) return table
+    throw new UsageError(
+      'USAGE',
+      `The table "${labelOf(name)}" was dropped as soon as it was made.`,
+    )
+  }
+
+  /** Every row of the first batch is looked at; later, for speed, the first and the last. */
+  #lookAt(table: Table, batch: SinkBatch): void {
+    const before = this.#seen.size
+    const step = this.#writer === undefined ? 1 : Math.max(1, batch.size - 1)
+    for (let index = 0; index < batch.size; index += step) {
+      for (const name of Object.keys(batch.keys[index] ?? {})) this.#seen.add(name)
+      for (const name of Object.keys(batch.values[index] ?? {})) this.#seen.add(name)
+    }
+    if (this.#seen.size > before) this.#writer = undefined
+    if (this.#writer !== undefined) return
+    // What the rows don't have becomes null, except where the server has a value of its own.
+    const others = table.columns.filter((column) => !column.hasDefault && !column.isGenerated)
+    this.#compile(table, [...new Set([...this.#seen, ...others.map((column) => column.name)])])
+  }
+
+  #compile(table: Table, names: readonly string[]): BatchWriter {
+    const { mode, key, merge } = this.#options
+    checkKey(table, this.#options)
+    const columns = names.map((name) => columnOf(table, name))
+    if (this.#given !== undefined) checkComplete(table, names)
+    for (const name of Object.keys(merge)) columnOf(table, name)
+    this.#generation += 1
+    const generation = this.#generation
+    this.#writer =
+      mode === 'append'
+        ? new AppendWriter(table.sql, columns)
+        : new UpsertWriter({ tableSql: table.sql, columns, key, merge, generation })
+    return this.#writer
+  }
+}
+
+function givenColumns(options: TargetOptions, context: SinkContext): readonly string[] | undefined {
+  const names = options.columns ?? context.columns.map((column) => column.name)
+  return names.length === 0 ? undefined : [...new Set([...options.key, ...names])]
+}
+
+function primaryKey({ mode, key }: TargetOptions): readonly string[] {
+  return mode === 'upsert' ? key : []
+}
+
+function columnOf(table: Table, name: string): TableColumn {
+  const column = table.columns.find((candidate) => candidate.name === name)
+  if (column === undefined) {
+    const hint = didYouMean(
+      name,
+      table.columns.map((candidate) => candidate.name),
+    )
+    throw new UsageError(
+      'USAGE',
+      `The table "${table.label}" has no column "${name}".${hint} ` +
+        'Add it to the table, or name the columns to write with the option "columns".',
+      { facts: { table: table.label, column: name } },
+    )
+  }
+  if (!column.isGenerated) return column
+  throw new UsageError(
+    'USAGE',
+    `The column "${name}" of the table "${table.label}" is always generated by the server. ` +
+      'Name the columns to write with the option "columns", without it.',
+    { facts: { table: table.label, column: name } },
+  )
+}
+
+function checkKey(table: Table, { mode, key }: TargetOptions): void {
+  if (mode !== 'upsert') return
+  for (const name of key) columnOf(table, name)
+  const isUnique = table.uniqueKeys.some(
+    (unique) => unique.length === key.length && unique.every((name) => key.includes(name)),
+  )
+  if (isUnique) return
+  throw new UsageError(
+    'USAGE',
+    `The table "${table.label}" has no unique index on (${key.join(', ')}), without which rows ` +
+      `can't be found by that key. Create one: CREATE UNIQUE INDEX ON ${table.sql} (${quoteList(key)});`,
+    { facts: { table: table.label, key } },
+  )
+}
+
+/** Every row would be refused; better to say so before the first. */
+function checkComplete(table: Table, names: readonly string[]): void {
+  if (table.hasTriggers) return
+  const missing = table.columns.filter(
+    (column) => column.isNotNull && !column.hasDefault && !column.isGenerated,
+  )
+  const column = missing.find((candidate) => !names.includes(candidate.name))
+  if (column === undefined) return
+  throw new UsageError(
+    'USAGE',
+    `The column "${column.name}" of the table "${table.label}" is NOT NULL and has no default, and ` +
+      `the rows have no such property (they have: ${names.join(', ')}).`,
+    { facts: { table: table.label, column: column.name } },
+  )
+}

@@ -1,0 +1,188 @@
+import { ClosedError, RejectedError, UsageError } from '@millrace/core'
+import type { Json, SinkBatch, SinkContext, SinkTask } from '@millrace/processors'
+import pRetry from 'p-retry'
+import type { Fence, Claim } from './fence.ts'
+import type { Refusal, Refusals } from './refused-rows.ts'
+import { codeOf, isServerError, verdictOf, wordsOf } from './server-errors.ts'
+import type { Session } from './session.ts'
+import type { SessionPool } from './session-pool.ts'
+import type { Target } from './target.ts'
+
+const retryDelayMinMs = 100
+const retryDelayMaxMs = 10_000
+
+/** What a task works with. */
+export interface TaskContext {
+  readonly context: SinkContext
+  readonly pool: SessionPool
+  readonly target: Target
+  readonly fence: Fence
+  readonly table: string
+  /** The server, for notices; without the password. */
+  readonly database: string
+}
+
+/**
+ * Writes one task's batches, one at a time and in order, each in one transaction with its position.
+ *
+ * States: sure (the claim's `seq` is the database's) ⇄ unsure (a connection was lost in a
+ * transaction: whether it committed must be read from the fence first) → finished (released, or a
+ * write failed: a later batch must not be written past it).
+ */
+export class PostgresTask implements SinkTask {
+  readonly #with: TaskContext
+  #claim: Claim
+  #isUnsure = false
+  #last: Promise<void> = Promise.resolve()
+  #isReleased = false
+
+  constructor(taskContext: TaskContext, claim: Claim) {
+    this.#with = taskContext
+    this.#claim = claim
+  }
+
+  get position(): Json | undefined {
+    return this.#claim.position
+  }
+
+  write(batch: SinkBatch): Promise<void> {
+    this.#last = this.#last.then(() => this.#writeNext(batch))
+    // A failure is this caller's, and every later one's.
+    this.#last.catch(() => {})
+    return this.#last
+  }
+
+  async release(): Promise<void> {
+    this.#isReleased = true
+    await this.#last.catch(() => {})
+  }
+
+  async #writeNext(batch: SinkBatch): Promise<void> {
+    if (this.#isReleased) throw new ClosedError('CLOSED', 'This task of the sink was released.')
+    const { pool } = this.#with
+    await this.#retrying(() => pool.use((session) => this.#writeOnce(session, batch)))
+    const { claim, seq } = this.#claim
+    this.#claim = { claim, seq: seq + 1n, position: batch.position }
+  }
+
+  async #writeOnce(session: Session, batch: SinkBatch): Promise<void> {
+    const { fence, target } = this.#with
+    if (this.#isUnsure && (await fence.hasAdvanced(session, this.#claim))) return
+    const writer = await target.writerFor(session, batch)
+    const refusals: Refusals = new Map()
+    const isFirstEnough = this.#with.context.deadLetter === undefined
+    for (let round = 0; ; round += 1) {
+      const attempt = { session, batch, refusals, isFirstEnough, round }
+      const write = async (): Promise<boolean> => {
+        const isComplete = await (round === 0 ? writer.write(attempt) : writer.writeApart(attempt))
+        if (isFirstEnough && refusals.size > 0) throw this.#rejected(batch, refusals)
+        if (isComplete) await this.#finish(session, batch, refusals)
+        return isComplete
+      }
+      const transact = (): Promise<boolean> => this.#inTransaction(session, write)
+      if (await (round === 0 ? unlessRefused(transact) : transact())) return
+    }
+  }
+
+  /** Commits when `work` says so, else rolls back. */
+  async #inTransaction(session: Session, work: () => Promise<boolean>): Promise<boolean> {
+    this.#isUnsure = true
+    let isDone = false
+    try {
+      await session.query(this.#with.fence.beginSql)
+      isDone = await work()
+      if (isDone) await session.query('COMMIT')
+      else await session.query('ROLLBACK')
+    } catch (error) {
+      if (!session.isBroken) await session.rollback()
+      if (!session.isBroken) this.#isUnsure = false
+      throw error
+    }
+    this.#isUnsure = false
+    return isDone
+  }
+
+  async #finish(session: Session, batch: SinkBatch, refusals: Refusals): Promise<void> {
+    if (refusals.size > 0) {
+      const letters = [...refusals].map(([index, { code, cause }]) => ({ index, code, cause }))
+      letters.sort((a, b) => a.index - b.index)
+      await this.#with.context.deadLetter?.(letters)
+    }
+    await this.#with.fence.advance(session, this.#claim, batch.position)
+  }
+
+  async #retrying(write: () => Promise<void>): Promise<void> {
+    const { context, database } = this.#with
+    await pRetry(
+      async () => {
+        try {
+          await write()
+        } catch (error) {
+          throw this.#explained(error)
+        }
+      },
+      {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: retryDelayMinMs,
+        maxTimeout: retryDelayMaxMs,
+        randomize: true,
+        signal: context.signal,
+        shouldRetry: ({ error }) => verdictOf(error) === 'retry',
+        onFailedAttempt({ error, retryDelay }) {
+          if (verdictOf(error) !== 'retry') return
+          const seconds = (retryDelay / 1000).toFixed(1)
+          context.notice(
+            `PostgreSQL at ${database}: ${wordsOf(error)} (${codeOf(error)}); ` +
+              `trying again in ${seconds} s`,
+          )
+        },
+      },
+    )
+  }
+
+  #rejected(batch: SinkBatch, refusals: Refusals): RejectedError {
+    const [index, refusal] = [...refusals][0] as [number, Refusal]
+    const { table } = this.#with
+    return new RejectedError(
+      'RECORD_INVALID',
+      `Row ${index} (of ${batch.size} in this batch) can't be stored in the table "${table}": ` +
+        `${refusal.cause} (${refusal.code}). Nothing of the batch was written. Correct the record, ` +
+        'or set a dead-letter topic, which takes such records so that the others pass.',
+      { facts: { table, index, ...refusal, position: batch.position } },
+    )
+  }
+
+  /** What the caller can't know from the server's words alone. */
+  #explained(error: unknown): unknown {
+    const { table, database } = this.#with
+    const verdict = verdictOf(error)
+    const facts = { table, code: codeOf(error) }
+    if (verdict === 'data' || verdict === 'repeated') {
+      return new RejectedError(
+        'RECORD_INVALID',
+        `A batch can't be stored in the table "${table}": ${wordsOf(error)} (${codeOf(error)}). ` +
+          'PostgreSQL refuses it as a whole (at COMMIT), so that no single row can be named. ' +
+          'Nothing of it was written.',
+        { cause: error, facts },
+      )
+    }
+    if (verdict === 'retry' || !isServerError(error)) return error
+    return new UsageError(
+      'USAGE',
+      `PostgreSQL at ${database} refuses to write to the table "${table}": ${wordsOf(error)} ` +
+        `(${codeOf(error)}). Nothing of the batch was written.`,
+      { cause: error, facts },
+    )
+  }
+}
+
+/** A refusal that names no row, in the fast way, is found out in the slow way. */
+async function unlessRefused(transact: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await transact()
+  } catch (error) {
+    const verdict = verdictOf(error)
+    if (verdict === 'data' || verdict === 'repeated') return false
+    throw error
+  }
+}
