@@ -31,7 +31,11 @@ async function oneRound(directory: string): Promise<number> {
   const value = Buffer.alloc(100, 'x')
   const producers = Array.from({ length: producerCount }, () => new Producer(log))
   // The first send of each fetches its identity and the topic: not what is measured here.
-  await Promise.all(producers.map((producer, i) => producer.send({ topic: 'bench-topic', partition: i % 4, value })))
+  await Promise.all(
+    producers.map((producer, i) =>
+      producer.send({ topic: 'bench-topic', partition: i % 4, value }),
+    ),
+  )
   const startMs = performance.now()
   await Promise.all(
     producers.map(async (producer, i) => {

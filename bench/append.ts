@@ -46,8 +46,12 @@ async function send<V>(directory: string, serde: Serde<V>, valueOf: (i: number) 
   const producer = new Producer(log, { value: serde })
   const startMs = performance.now()
   for (let i = 0; i < recordCount; i++) {
-    const sent = producer.send({ topic: 'bench-topic', value: valueOf(i), timestampMs: 1_700_000_000_000 + i })
-    if (producer.isFull) await sent
+    void producer.send({
+      topic: 'bench-topic',
+      value: valueOf(i),
+      timestampMs: 1_700_000_000_000 + i,
+    })
+    if (producer.isFull) await producer.room()
   }
   await producer.flush()
   const rate = recordCount / ((performance.now() - startMs) / 1000)

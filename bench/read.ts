@@ -35,8 +35,8 @@ async function fill(log: Log): Promise<void> {
   const producer = new Producer(log)
   const value = Buffer.alloc(100, 'x')
   for (let i = 0; i < recordCount; i++) {
-    const sent = producer.send({ topic: 'bench-topic', key: `key-${i % 1000}`, value })
-    if (producer.isFull) await sent
+    void producer.send({ topic: 'bench-topic', key: `key-${i % 1000}`, value })
+    if (producer.isFull) await producer.room()
   }
   await producer.close()
 }
@@ -53,11 +53,17 @@ async function readAll(log: Log): Promise<number> {
       maxWaitMs: 100,
       maxBytes: 4 << 20,
       partitions: [
-        { topic: 'bench-topic', partition: 0, position: { offset, leaderEpoch }, maxBytes: 4 << 20 },
+        {
+          topic: 'bench-topic',
+          partition: 0,
+          position: { offset, leaderEpoch },
+          maxBytes: 4 << 20,
+        },
       ],
     })
     const fetched = partitions[0]
-    if (fetched === undefined || fetched.error !== undefined) throw new Error(`fetch: ${fetched?.error?.message}`)
+    if (fetched === undefined || fetched.error !== undefined)
+      throw new Error(`fetch: ${fetched?.error?.message}`)
     const reader = new BatchReader(fetched.batches)
     while (reader.next()) {
       touched += reader.keyLength + (reader.bytes[reader.valueStart] ?? 0)
@@ -66,6 +72,7 @@ async function readAll(log: Log): Promise<number> {
     offset = fetched.nextOffset
     leaderEpoch = reader.leaderEpoch
   }
-  if (records !== recordCount || touched === 0) throw new Error(`read ${records} of ${recordCount} records`)
+  if (records !== recordCount || touched === 0)
+    throw new Error(`read ${records} of ${recordCount} records`)
   return records / ((performance.now() - startMs) / 1000)
 }

@@ -14,7 +14,13 @@ export interface Row {
 }
 
 /** A row for a ratio to a baseline of the same run. */
-export function ratioRow(what: string, found: Comparison, floor: number, aim: number, unit: string): Row {
+export function ratioRow(
+  what: string,
+  found: Comparison,
+  floor: number,
+  aim: number,
+  unit: string,
+): Row {
   return {
     what,
     got: `${found.ratio.toFixed(2)} × (${short(found.ours)} to ${short(found.baseline)} ${unit}/s)`,

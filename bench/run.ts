@@ -15,7 +15,9 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !(name in benches))
 if (unknown.length > 0) {
-  console.error(`No benchmark ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}.`)
+  console.error(
+    `No benchmark ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}.`,
+  )
   process.exit(2)
 }
 

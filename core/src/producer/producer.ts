@@ -104,14 +104,17 @@ export class Producer<K = Raw, V = Raw> {
     }
   }
 
-  /** Whether the byte budget is used up; then `await room()` before appending more. */
+  /** Whether sends wait (for room in the byte budget, or for their topic); then `await room()` first. */
   get isFull(): boolean {
-    return this.#budget.isFull
+    return this.#line.length > 0 || this.#budget.isFull
   }
 
-  /** Resolves when the byte budget has room. */
-  room(): Promise<void> {
-    return this.#budget.room()
+  /** Resolves when nobody waits and the byte budget has room. */
+  async room(): Promise<void> {
+    while (this.isFull) {
+      await this.#lineEmptied
+      await this.#budget.room()
+    }
   }
 
   /**
@@ -233,8 +236,12 @@ export class Producer<K = Raw, V = Raw> {
   async #serveLine(): Promise<void> {
     let served = 0
     for (;;) {
-      // Whoever is served stays in the line until then, so that newcomers know to queue up.
-      if (served === LINE_SERVED_MAX || served === this.#line.length) {
+      // Whoever is served stays in the line until then, so that newcomers know to queue up. Half of
+      // the line at a time, or a long one would be moved once per 1,024 served.
+      if (
+        served === this.#line.length ||
+        (served >= LINE_SERVED_MAX && served * 2 >= this.#line.length)
+      ) {
         this.#line.splice(0, served)
         served = 0
       }
