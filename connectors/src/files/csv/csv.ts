@@ -65,7 +65,7 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): Sour
 }
 
 // Some 8,000 rows of 35 bytes: large enough for the loops, small enough for the young generation.
-const BLOCK_BYTES = 256 * 1024
+const BLOCK_BYTES = 128 * 1024
 const COUNTERS = ['byte', 'rows'] as const
 
 interface CsvStart {

@@ -61,13 +61,51 @@ function readFloat(text: string): unknown {
 }
 
 function readTime(text: string): unknown {
+  const usual = readUsualTime(text)
+  return usual === undefined ? readAnyTime(text) : usual
+}
+
+/** The shape that most files have, `2001-02-03 04:05:06` or `2001-02-03`, without a regular expression. */
+function readUsualTime(text: string): number | undefined {
+  const { length } = text
+  if ((length !== 19 && length !== 10) || text[4] !== '-' || text[7] !== '-') return undefined
+  const midnight = midnightOf(
+    digits(text, 0) * 100 + digits(text, 2),
+    digits(text, 5),
+    digits(text, 8),
+  )
+  if (midnight === undefined || length === 10) return midnight
+  if (text[13] !== ':' || text[16] !== ':' || (text[10] !== ' ' && text[10] !== 'T'))
+    return undefined
+  const hour = digits(text, 11)
+  const minute = digits(text, 14)
+  const second = digits(text, 17)
+  // Not a number (no digits) fails these comparisons too.
+  if (!(hour < 24 && minute < 60 && second < 60)) return undefined
+  return midnight + (hour * 3600 + minute * 60 + second) * 1000
+}
+
+/** The number that two digits make; NaN when they are none. */
+function digits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48
+  const ones = text.charCodeAt(at + 1) - 48
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN
+}
+
+/** Midnight UTC; undefined when the month has no such day. */
+function midnightOf(year: number, month: number, day: number): number | undefined {
+  if (!(year >= 100 && month >= 1 && month <= 12 && day >= 1 && day <= 31)) return undefined
+  const midnight = Date.UTC(year, month - 1, day)
+  return day > 28 && new Date(midnight).getUTCDate() !== day ? undefined : midnight
+}
+
+function readAnyTime(text: string): unknown {
   const match = TIME.exec(text)
   if (!match) return MISFIT
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] =
     match
-  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  // A day that the month doesn't have would roll over into the next one.
-  if (new Date(midnight).getUTCDate() !== Number(day)) return MISFIT
+  const midnight = midnightOf(Number(year), Number(month), Number(day))
+  if (midnight === undefined) return MISFIT
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return MISFIT
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second)
   const micros = Number(fraction.slice(0, 6).padEnd(6, '0'))
