@@ -30,6 +30,7 @@ import type { TransactionCoordinator } from '../transactions/coordinator.ts'
 import type { Journal } from '../transactions/journal.ts'
 import { checkPosition } from '../transactions/positions.ts'
 import { fetch } from './fetch.ts'
+import type { RetentionTimer } from './retention-timer.ts'
 import type { Topics } from './topics.ts'
 
 /** The open parts that an {@link EmbeddedLog} is made of. */
@@ -42,6 +43,7 @@ export interface EmbeddedLogParts {
   readonly topics: Topics
   readonly journal: Journal
   readonly transactions: TransactionCoordinator
+  readonly retention: RetentionTimer
 }
 
 /** A log in a data directory that this process owns. */
@@ -132,8 +134,9 @@ export class EmbeddedLog implements Log {
     return { offset, leaderEpoch: log.epochs.at(offset - 1) }
   }
 
-  async trim(_target: TopicPartition, _offset: number): Promise<number> {
-    throw new UsageError('USAGE', 'Trimming is not there yet.')
+  async trim(target: TopicPartition, offset: number): Promise<number> {
+    this.#assertOpen()
+    return this.#parts.topics.find(target).trim(offset)
   }
 
   async initProducer(request: { readonly transactionalId?: string }): Promise<ProducerIdentity> {
@@ -202,10 +205,11 @@ export class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
-    const { topics, transactions, journal, lock } = this.#parts
+    const { topics, transactions, journal, lock, retention } = this.#parts
     await Promise.resolve()
     try {
       for (const partition of topics.partitions) partition.wake()
+      await retention.close()
       await transactions.settled()
       await topics.settled()
       await Promise.allSettled(topics.partitions.map((partition) => partition.close()))

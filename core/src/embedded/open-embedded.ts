@@ -15,6 +15,7 @@ import { EmbeddedLog } from './embedded-log.ts'
 import { DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
 import { readRegistry, REGISTRY_FILE, writeRegistry } from './topic-registry.ts'
 import type { Registry } from './topic-registry.ts'
+import { RetentionTimer } from './retention-timer.ts'
 import { Topics } from './topics.ts'
 
 const JOURNAL_PLACE = { topic: JOURNAL_TOPIC, partition: 0 }
@@ -34,6 +35,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
     )
     await transactions.resume(topics.partitions)
     const { logId } = meta
+    const retention = new RetentionTimer(clock, topics)
     return new EmbeddedLog({
       ports,
       disk,
@@ -43,6 +45,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
       topics,
       journal,
       transactions,
+      retention,
     })
   } catch (error) {
     await lock.release()

@@ -45,12 +45,16 @@ export class Topics {
   /** Opens and recovers all partitions that the registry lists. */
   static async open(context: TopicsContext, registry: Registry): Promise<Topics> {
     const topics = new Topics(context, registry)
-    await Promise.all(
-      registry.topics.map(async (registered) => {
-        const partitions = await topics.#openPartitions(registered, 0)
-        topics.#topics.set(registered.name, { registered, partitions })
-      }),
-    )
+    const opening = registry.topics.map(async (registered) => {
+      const partitions = await topics.#openPartitions(registered, 0)
+      topics.#topics.set(registered.name, { registered, partitions })
+    })
+    try {
+      await allSettled(opening)
+    } catch (error) {
+      await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
+      throw error
+    }
     for (const deleted of registry.deleted) await topics.#discard(deleted)
     return topics
   }
@@ -92,9 +96,10 @@ export class Topics {
         partitions: count,
         config: changedConfig(DEFAULT_TOPIC_CONFIG, topic.config ?? {}),
       }
-      await this.#createFiles(registered, 0)
-      await this.#register([...this.#registry.topics, registered])
-      const open = { registered, partitions: await this.#openPartitions(registered, 0) }
+      const partitions = await this.#createPartitions(registered, 0, () =>
+        this.#register([...this.#registry.topics, registered]),
+      )
+      const open = { registered, partitions }
       this.#topics.set(topic.name, open)
       return describeTopic(open)
     })
@@ -121,9 +126,10 @@ export class Topics {
       const open = this.#get(name)
       const before = open.registered.partitions
       const registered = { ...open.registered, partitions: checkCount(count, before + 1) }
-      await this.#createFiles(registered, before)
-      await this.#replace(open, registered)
-      open.partitions.push(...(await this.#openPartitions(registered, before)))
+      const partitions = await this.#createPartitions(registered, before, () =>
+        this.#replace(open, registered),
+      )
+      open.partitions.push(...partitions)
       return describeTopic(open)
     })
   }
@@ -162,6 +168,23 @@ export class Topics {
     return result
   }
 
+  /** Makes new partitions; `register` comes last, so that what is refused was never there. */
+  async #createPartitions(
+    topic: RegisteredTopic,
+    from: number,
+    register: () => Promise<void>,
+  ): Promise<Partition[]> {
+    await this.#createFiles(topic, from)
+    const partitions = await this.#openPartitions(topic, from)
+    try {
+      await register()
+      return partitions
+    } catch (error) {
+      await Promise.allSettled(partitions.map((partition) => partition.close()))
+      throw error
+    }
+  }
+
   async #createFiles(topic: RegisteredTopic, from: number): Promise<void> {
     const { disk } = this.#context
     for (let partition = from; partition < topic.partitions; partition++) {
@@ -187,23 +210,28 @@ export class Topics {
     }
   }
 
-  #openPartitions(topic: RegisteredTopic, from: number): Promise<Partition[]> {
+  async #openPartitions(topic: RegisteredTopic, from: number): Promise<Partition[]> {
     const { disk, clock, admit } = this.#context
-    const numbers = Array.from({ length: topic.partitions - from }, (_, index) => from + index)
-    return Promise.all(
-      numbers.map((partition) =>
-        openPartition({
-          disk,
-          clock,
-          admit,
-          topic: topic.name,
-          partition,
-          topicId: topic.topicId,
-          config: topic.config,
-          leaderEpoch: this.#registry.leaderEpoch,
-        }),
-      ),
-    )
+    const partitions: Partition[] = []
+    const opening = Array.from({ length: topic.partitions - from }, async (_, index) => {
+      partitions[index] = await openPartition({
+        disk,
+        clock,
+        admit,
+        topic: topic.name,
+        partition: from + index,
+        topicId: topic.topicId,
+        config: topic.config,
+        leaderEpoch: this.#registry.leaderEpoch,
+      })
+    })
+    try {
+      await allSettled(opening)
+      return partitions
+    } catch (error) {
+      await Promise.allSettled(Object.values(partitions).map((partition) => partition.close()))
+      throw error
+    }
   }
 
   async #replace(open: OpenTopic, registered: RegisteredTopic): Promise<void> {
@@ -244,6 +272,13 @@ export class Topics {
         this.#registry.deleted.filter(({ topicId }) => topicId !== topic.topicId),
       ),
     )
+  }
+}
+
+/** Waits for all, so that nobody still writes when the first error is thrown. */
+async function allSettled(running: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(running)) {
+    if (result.status === 'rejected') throw result.reason
   }
 }
 

@@ -4,8 +4,11 @@ export interface Clock {
   nowMs(): number
   /** Monotonic milliseconds from an arbitrary start; for time-outs and durations. */
   monotonicMs(): number
-  /** Calls back once after `delayMs` of monotonic time. */
-  schedule(delayMs: number, callback: () => void): Timer
+  /**
+   * Calls back once after `delayMs` of monotonic time. A `background` call does not keep the process
+   * running when nothing else is left to do.
+   */
+  schedule(delayMs: number, callback: () => void, urgency?: 'background'): Timer
 }
 
 /** A pending call of {@link Clock.schedule}. */

@@ -4,8 +4,9 @@ import type { Clock } from './clock.ts'
 export const nodeClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  schedule(delayMs, callback) {
+  schedule(delayMs, callback, urgency) {
     const timer = setTimeout(callback, delayMs)
+    if (urgency === 'background') timer.unref()
     return { cancel: () => clearTimeout(timer) }
   },
 }

@@ -15,6 +15,8 @@ export interface PendingAppend {
   readonly bytes: Uint8Array | undefined
   readonly header: BatchHeader | undefined
   readonly needsSync: boolean
+  /** Other work on the files: it runs alone, between two groups. */
+  readonly task: (() => Promise<void>) | undefined
   baseOffset: number
   isDuplicate: boolean
   resolve: (result: AppendResult) => void
@@ -58,6 +60,7 @@ export class Committer {
   readonly #toWrite: PendingAppend[] = []
   #groupBytes = 0
   #needsSync = false
+  #task: PendingAppend['task']
 
   constructor(target: CommitTarget) {
     this.#target = target
@@ -95,9 +98,11 @@ export class Committer {
     this.#toWrite.length = 0
     this.#groupBytes = 0
     this.#needsSync = false
+    this.#task = undefined
     while (this.#head < this.#queue.length) {
       const append = this.#queue[this.#head]
-      if (append === undefined) break
+      if (append === undefined || this.#task !== undefined) break
+      if (append.task !== undefined && this.#group.length > 0) break
       const bytes = append.bytes?.length ?? 0
       const isFirst = this.#groupBytes === 0 && room === UNSYNCED_BYTES_MAX
       if (this.#groupBytes + bytes > room && !isFirst) {
@@ -126,6 +131,7 @@ export class Committer {
       return
     }
     this.#group.push(append)
+    this.#task = append.task
     if (append.needsSync) this.#needsSync = true
   }
 
@@ -134,13 +140,14 @@ export class Committer {
     if (first !== undefined) {
       try {
         await this.#target.write(this.#joined(first), first.baseOffset)
+        this.#target.written(this.#toWrite)
       } catch (error) {
         this.#target.rollBack()
-        throw error
+        this.#refuseWrites(error)
       }
-      this.#target.written(this.#toWrite)
     }
     if (this.#needsSync) await this.#target.sync()
+    if (this.#task !== undefined) await this.#task()
   }
 
   /** The group's bytes in one piece; a single batch is not copied. */
@@ -168,6 +175,15 @@ export class Committer {
         duplicate: append.isDuplicate,
       })
     }
+  }
+
+  /** What only waits for a sync does not care that somebody else's batch found no room. */
+  #refuseWrites(error: unknown): void {
+    const waiting = this.#group.filter(({ bytes }) => bytes === undefined)
+    if (error instanceof FailedError || waiting.length === 0) throw error
+    for (const append of this.#group) if (append.bytes !== undefined) append.reject(error)
+    this.#group.length = 0
+    this.#group.push(...waiting)
   }
 
   #refuse(error: unknown): void {

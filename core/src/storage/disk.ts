@@ -79,6 +79,7 @@ export class Disk {
       return await run()
     } catch (error) {
       if (error instanceof FailedError || error instanceof UnavailableError) throw error
+      if (isShortage(error)) throw tooManyFiles(error)
       throw isDiskFull(error) ? this.diskFull(error) : this.fail(step, error)
     }
   }
@@ -113,6 +114,20 @@ export class Disk {
 function isDiskFull(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno === 'ENOSPC' || errno === 'EDQUOT'
+}
+
+/** The process, not the disk, has run out of something. */
+function isShortage(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'EMFILE' || errno === 'ENFILE' || errno === 'ENOMEM'
+}
+
+function tooManyFiles(cause: unknown): UnavailableError {
+  return new UnavailableError(
+    'UNAVAILABLE',
+    `The system gives this process no more files (${messageOf(cause)}). Nothing was changed; raise the limit (ulimit -n).`,
+    { cause },
+  )
 }
 
 function messageOf(cause: unknown): string {

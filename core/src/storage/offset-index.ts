@@ -12,6 +12,11 @@ export class OffsetIndex {
   #entries = new Int32Array(CAPACITY_MIN * 3)
   #count = 0
 
+  /** Entries. */
+  get count(): number {
+    return this.#count
+  }
+
   /** Offsets are relative to the segment's first; entries come in ascending order. */
   add(baseOffset: number, lastOffset: number, position: number): void {
     const at = this.#count * 3
@@ -40,6 +45,7 @@ export class OffsetIndex {
 
   /** Keeps at most every `stride`th entry, for segments that are no longer written. */
   thin(stride: number): void {
+    if (stride <= 1) return
     const kept = new Int32Array(Math.ceil(this.#count / stride) * 3)
     for (let from = 0, to = 0; from < this.#count; from += stride, to += 3) {
       kept.set(this.#entries.subarray(from * 3, from * 3 + 3), to)

@@ -1,18 +1,22 @@
 import { encodeControlBatch } from '../batch/control.ts'
-import { crcMatches, findHeaderFault, readHeader, stampBatch } from '../batch/header.ts'
+import { readHeader, stampBatch } from '../batch/header.ts'
 import type { ControlBatch } from '../batch/control.ts'
 import type { BatchHeader } from '../batch/header.ts'
-import { ClosedError, CorruptDataError, RejectedError } from '../errors.ts'
+import { ClosedError, CorruptDataError, invariant, UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
 import type { AppendResult, Durability, TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
+import { checkBatch } from './check-batch.ts'
 import { Committer } from './committer.ts'
 import type { CommitTarget, PendingAppend } from './committer.ts'
 import { replaceFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { LEADER_EPOCH_FILE } from './leader-epochs.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { Segment, segmentFileName } from './segment.ts'
+import { writePartitionCheckpoint } from './partition-checkpoint.ts'
+import { countExpired, isTooOld } from './retention.ts'
+import type { Segment } from './segment.ts'
+import { createSegment, deleteSegments, writeIndexFiles } from './segment-files.ts'
 import type { WatermarkFile } from './watermark.ts'
 
 /** An idle partition syncs what no acknowledgement has asked for yet, after this long. */
@@ -88,7 +92,7 @@ export class Partition implements CommitTarget {
     let header: BatchHeader
     try {
       this.#assertWritable()
-      header = this.#checked(batch)
+      header = checkBatch(batch, this.log.topic, this.config.maxMessageBytes)
       this.#admit?.(header, this)
     } catch (error) {
       return Promise.reject(error)
@@ -105,7 +109,46 @@ export class Partition implements CommitTarget {
 
   /** Makes everything appended so far durable. */
   async flush(): Promise<void> {
-    await this.#push(undefined, undefined, true)
+    // What lies before a damage was synced long ago, and the watermark that says so must stay.
+    if (this.log.damage === undefined) await this.#push(undefined, undefined, true)
+  }
+
+  /**
+   * Gives up the records below `offset`, at most the visible ones; resolves with the new start once it
+   * is durable.
+   */
+  async trim(offset: number): Promise<number> {
+    this.#assertWritable()
+    await this.#push(undefined, undefined, true, async () => {
+      const startOffset = Math.min(offset, this.log.visibleOffset)
+      if (startOffset <= this.log.startOffset) return
+      await this.#writeCheckpoint(startOffset, false)
+      this.log.startOffset = startOffset
+      await this.#deleteUnreachable()
+    })
+    return this.log.startOffset
+  }
+
+  /** Deletes the segments that are too old or too many; a full disk does not stop it. */
+  async enforceRetention(): Promise<void> {
+    const { cleanup, retentionMs, retentionBytes } = this.config
+    if (cleanup === 'compact' || (retentionMs < 0 && retentionBytes < 0)) return
+    if (this.#isClosing || this.log.damage !== undefined) return
+    await this.#push(undefined, undefined, false, () => this.#expire())
+  }
+
+  /** Goes on in a new segment. */
+  async roll(): Promise<void> {
+    await this.#push(undefined, undefined, true, async () => {
+      if (this.#active.sizeBytes > 0) await this.#roll(this.log.endOffset)
+    })
+  }
+
+  /** Deletes the sealed segments that lie wholly below `offset`. */
+  async dropBelow(offset: number): Promise<void> {
+    await this.#push(undefined, undefined, false, () =>
+      this.#deleteOldest(this.log.segments.filter(({ endOffset }) => endOffset <= offset).length),
+    )
   }
 
   /** Resolves once everything below `offset` has been synced, without asking for it. */
@@ -135,14 +178,14 @@ export class Partition implements CommitTarget {
     for (const wake of this.#waiters) wake()
   }
 
-  /** Syncs, writes the index files and closes everything. */
+  /** Syncs, notes what a later opening wants to know, and closes the files. */
   async close(): Promise<void> {
     this.#isClosing = true
     this.#lazySync?.cancel()
     try {
-      if (this.config.durability !== 'memory' && this.#disk.failure === undefined) {
-        await this.flush()
-      }
+      const isOrderly = this.#disk.failure === undefined && this.log.damage === undefined
+      const needsSync = this.config.durability !== 'memory'
+      if (isOrderly) await this.#push(undefined, undefined, needsSync, () => this.#leave())
       await this.#committer.settled()
     } finally {
       await this.#watermark.close()
@@ -152,7 +195,7 @@ export class Partition implements CommitTarget {
 
   get #active(): Segment {
     const active = this.log.segments.at(-1)
-    if (active === undefined) throw new Error('a partition without a segment')
+    invariant(active !== undefined, 'a partition has no segment')
     return active
   }
 
@@ -176,39 +219,18 @@ export class Partition implements CommitTarget {
     )
   }
 
-  #checked(batch: Uint8Array): BatchHeader {
-    const fault = findHeaderFault(batch, 0)
-    if (fault !== undefined) throw invalidBatch(fault)
-    const header = readHeader(batch, 0)
-    if (header.sizeBytes > this.config.maxMessageBytes) throw this.#tooLarge(header.sizeBytes)
-    if (header.sizeBytes !== batch.length) throw invalidBatch('it is not exactly one batch')
-    if (header.isControl) throw invalidBatch('only the log writes control batches')
-    if (header.recordCount === 0 || header.recordCount !== header.lastOffsetDelta + 1) {
-      throw invalidBatch('its offsets have gaps')
-    }
-    if (!crcMatches(batch, 0, batch.length)) throw invalidBatch('its checksum does not match')
-    return header
-  }
-
-  #tooLarge(sizeBytes: number): RejectedError {
-    return new RejectedError(
-      'RECORD_TOO_LARGE',
-      `A batch of ${sizeBytes} bytes is larger than topic ${this.log.topic} accepts (maxMessageBytes is ` +
-        `${this.config.maxMessageBytes}). Nothing was written; send smaller batches or raise maxMessageBytes.`,
-      { facts: { topic: this.log.topic, sizeBytes, maxMessageBytes: this.config.maxMessageBytes } },
-    )
-  }
-
   #push(
     bytes: Uint8Array | undefined,
     header: BatchHeader | undefined,
     needsSync: boolean,
+    task?: () => Promise<void>,
   ): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
       this.#committer.push({
         bytes,
         header,
         needsSync,
+        task,
         baseOffset: -1,
         isDuplicate: false,
         resolve,
@@ -286,12 +308,13 @@ export class Partition implements CommitTarget {
     if (this.#isClosing || this.#lazySync !== undefined) return
     if (this.config.durability === 'memory' || this.#syncedOffset === this.log.endOffset) return
     if (this.#disk.failure !== undefined) return
-    this.#lazySync = this.#clock.schedule(LAZY_SYNC_MS, () => {
+    const flush = (): void => {
       this.#lazySync = undefined
       this.flush().catch(() => {
         // The disk failed, and everybody who waits is told so.
       })
-    })
+    }
+    this.#lazySync = this.#clock.schedule(LAZY_SYNC_MS, flush, 'background')
   }
 
   #noteSynced(endOffset: number, position: number): void {
@@ -339,14 +362,70 @@ export class Partition implements CommitTarget {
   async #roll(baseOffset: number): Promise<void> {
     const sealed = this.#active
     await this.sync()
-    const path = `${this.log.directory}/${segmentFileName(baseOffset, '.log')}`
-    const file = await this.#disk.attempt(`create ${path}`, () =>
-      this.#disk.fileSystem.open(path, 'create'),
-    )
-    await this.#disk.syncDirectory(this.log.directory)
+    await this.#writeCheckpoint(this.log.startOffset, true)
+    const next = await createSegment(this.#disk, this.log.directory, baseOffset)
     sealed.seal()
-    this.log.segments.push(new Segment(baseOffset, path, file))
+    this.log.segments.push(next)
     this.#syncedPosition = 0
+    await writeIndexFiles(this.#disk, sealed)
+    sealed.thinIndex()
+  }
+
+  async #expire(): Promise<void> {
+    const limits = {
+      retentionMs: this.config.retentionMs,
+      retentionBytes: this.config.retentionBytes,
+      nowMs: this.#clock.nowMs(),
+      limitOffset: this.log.lastStableOffset,
+    }
+    const active = this.#active
+    if (active.sizeBytes > 0 && isTooOld(active, limits)) await this.#roll(this.log.endOffset)
+    await this.#deleteOldest(countExpired(this.log.segments, limits))
+  }
+
+  #deleteUnreachable(): Promise<void> {
+    const { segments, startOffset } = this.log
+    return this.#deleteOldest(segments.filter(({ endOffset }) => endOffset <= startOffset).length)
+  }
+
+  /** The last segment always stays: its name is where the log goes on. */
+  async #deleteOldest(count: number): Promise<void> {
+    const deleted = this.log.segments.slice(0, Math.min(count, this.log.segments.length - 1))
+    if (deleted.length === 0) return
+    this.log.segments.splice(0, deleted.length)
+    const first = this.log.segments[0]
+    this.log.startOffset = Math.max(this.log.startOffset, first?.baseOffset ?? 0)
+    this.log.transactions.trim(this.log.startOffset)
+    await Promise.all(deleted.map((segment) => segment.close()))
+    await deleteSegments(
+      this.#disk,
+      this.log.directory,
+      deleted.map(({ baseOffset }) => baseOffset),
+    )
+  }
+
+  async #leave(): Promise<void> {
+    await writeIndexFiles(this.#disk, this.#active)
+    if (!this.#isEpochRecorded) return
+    try {
+      await this.#writeCheckpoint(this.log.startOffset, true)
+    } catch (error) {
+      // Without room for it the next opening takes the last append to be as late as it can be.
+      if (!(error instanceof UnavailableError)) throw error
+    }
+  }
+
+  #writeCheckpoint(startOffset: number, isActiveComplete: boolean): Promise<void> {
+    const segments = isActiveComplete ? this.log.segments : this.log.segments.slice(0, -1)
+    return writePartitionCheckpoint(this.#disk, this.log.directory, {
+      startOffset,
+      segments: segments.map(({ baseOffset, endOffset, firstAppendMs, lastAppendMs }) => ({
+        baseOffset,
+        endOffset,
+        firstAppendMs,
+        lastAppendMs,
+      })),
+    })
   }
 }
 
@@ -355,13 +434,5 @@ function closed(place: TopicPartition): ClosedError {
     'CLOSED',
     `Partition ${place.partition} of topic ${place.topic} takes no more records: the log was closed or the topic deleted.`,
     { facts: { topic: place.topic, partition: place.partition } },
-  )
-}
-
-function invalidBatch(fault: string): RejectedError {
-  return new RejectedError(
-    'RECORD_INVALID',
-    `The record batch was refused: ${fault}. Nothing was written.`,
-    { facts: { fault } },
   )
 }

@@ -49,16 +49,15 @@ export async function readBatches(log: PartitionLog, request: ReadRequest): Prom
   const position = segment.positionNear(request.offset)
   segment.lease()
   try {
-    const wanted = Math.max(request.maxBytes + SLACK_BYTES, HEADER_BYTES)
-    let walk = new BatchWalk(log, segment, request, position)
-    await walk.load(wanted)
-    walk.run()
-    if (walk.missingBytes > 0) {
-      // The first batch is larger than what was asked for: read it as a whole.
-      walk = new BatchWalk(log, segment, request, position)
-      await walk.load(Math.max(wanted, walk.missingBytes))
+    let wantedBytes = Math.max(request.maxBytes + SLACK_BYTES, HEADER_BYTES)
+    for (;;) {
+      const walk = new BatchWalk(log, segment, request, position)
+      await walk.load(wantedBytes)
+      walk.run()
+      if (walk.missingBytes === 0) return walk.result()
+      // The first batch wanted is larger, or further on, than was read: read on to its end.
+      wantedBytes = Math.max(wantedBytes, walk.missingBytes)
     }
-    return walk.result()
   } finally {
     await segment.release()
   }
@@ -73,6 +72,7 @@ class BatchWalk {
   readonly #request: ReadRequest
   readonly #filePosition: number
   #bytes: Buffer = Buffer.alloc(0)
+  #isShort = false
   #at = 0
   #keptFrom = 0
   #keptTo = 0
@@ -92,6 +92,7 @@ class BatchWalk {
     const bytes = Buffer.allocUnsafe(Math.min(wantedBytes, available))
     const count = await readFully(this.#segment.file, bytes, this.#filePosition)
     this.#bytes = bytes.subarray(0, count)
+    this.#isShort = count < bytes.length
   }
 
   run(): void {
@@ -107,7 +108,7 @@ class BatchWalk {
       this.#nextOffset = Math.max(this.#nextOffset, this.#expectedOffset)
       this.#at += sizeBytes
     }
-    if (this.#bytes.length === 0) this.#stopAt('the file ends before its batches do')
+    if (this.#isShort) this.#stopAt('the file ends before its batches do')
   }
 
   result(): ReadResult {
@@ -130,7 +131,8 @@ class BatchWalk {
       return 0
     }
     if (sizeBytes <= left) return sizeBytes
-    if (this.#nextOffset === this.#request.offset) this.missingBytes = this.#at + sizeBytes
+    if (this.#isShort) this.#stopAt('the file ends before its batches do')
+    else if (this.#nextOffset === this.#request.offset) this.missingBytes = this.#at + sizeBytes
     return 0
   }
 

@@ -8,9 +8,11 @@ import { UNSYNCED_BYTES_MAX } from './committer.ts'
 import { findLaterBatch } from './later-batch.ts'
 import { LEADER_EPOCH_FILE, LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
+import { readPartitionCheckpoint } from './partition-checkpoint.ts'
 import { scanBatches } from './scan.ts'
 import type { ScanEnd } from './scan.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
+import { finishDeletions } from './segment-files.ts'
 import { readFully } from './transfer.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -58,6 +60,7 @@ class Recovery {
     const path = `${directory}/${LEADER_EPOCH_FILE}`
     const epochs = await readSmallFile(disk.fileSystem, path)
     if (epochs !== undefined) log.epochs = LeaderEpochs.decode(epochs, path)
+    await finishDeletions(disk, directory)
     const bases = (await disk.fileSystem.list(directory))
       .map(segmentBaseOffset)
       .filter((base) => base !== undefined)
@@ -67,9 +70,25 @@ class Recovery {
       if (log.damage !== undefined) break
     }
     this.#checkNothingIsMissing(bases)
+    await this.#applyCheckpoint()
     log.visibleOffset = log.endOffset
     log.producers.keep()
     return log
+  }
+
+  /** Adds what the batches cannot tell. */
+  async #applyCheckpoint(): Promise<void> {
+    const { disk, directory } = this.#request
+    const log = this.#log
+    const { startOffset, segments } = await readPartitionCheckpoint(disk.fileSystem, directory)
+    log.startOffset = Math.min(Math.max(log.startOffset, startOffset), log.endOffset)
+    log.transactions.trim(log.startOffset)
+    for (const { baseOffset, endOffset, firstAppendMs, lastAppendMs } of segments) {
+      const segment = log.segments.find((candidate) => candidate.baseOffset === baseOffset)
+      if (segment?.endOffset !== endOffset) continue
+      segment.firstAppendMs = firstAppendMs
+      segment.lastAppendMs = lastAppendMs
+    }
   }
 
   async #openSegment(baseOffset: number, isLast: boolean): Promise<void> {
@@ -92,8 +111,11 @@ class Recovery {
     if (end.fault === undefined) end = await this.#scan(segment, fileBytes, true)
     else this.sawFaultUnchecked = true
     await this.#judge(segment, end, isLast, fileBytes)
-    if (!isLast) segment.seal()
-    else if (this.#log.damage === undefined) await this.#rewrite(segment)
+    if (!isLast) {
+      segment.seal()
+      segment.thinIndex()
+    }
+    if (isLast && this.#log.damage === undefined) await this.#rewrite(segment)
   }
 
   /** Bytes at the segment's start that were synced once: for them the headers are enough. */

@@ -1,10 +1,4 @@
-import {
-  batchSizeBytes,
-  crcMatches,
-  findHeaderFault,
-  HEADER_BYTES,
-  readHeader,
-} from '../batch/header.ts'
+import { crcMatches, findHeaderFault, HEADER_BYTES, readHeader } from '../batch/header.ts'
 import type { BatchHeader } from '../batch/header.ts'
 import { readControlBatch } from '../batch/control.ts'
 import type { File } from '../io/index.ts'
@@ -38,38 +32,51 @@ export interface Scan {
 
 const WINDOW_BYTES = 256 * 1024
 const HEADER_WINDOW_BYTES = 4096
+// Where many batches fit in a window, reading them all costs less than a read for each few.
+const SMALL_BATCH_BYTES = 4096
 
 /** Walks from batch to batch and stops at the first that cannot be what was written there. */
 export async function scanBatches(file: File, scan: Scan): Promise<ScanEnd> {
   const window = new Window(file, scan.to)
   let position = scan.from
+  let sizeBytes: number | string = 0
   while (position < scan.to) {
-    const fault = await scanOne(window, position, scan)
-    if (typeof fault === 'string') return { position, fault }
-    position += fault
+    const readsAhead = scan.checkCrc || sizeBytes < SMALL_BATCH_BYTES
+    const windowBytes = readsAhead ? WINDOW_BYTES : HEADER_WINDOW_BYTES
+    if (!window.holds(position, HEADER_BYTES)) await window.load(position, windowBytes)
+    const checkedBytes = bytesToCheck(window, position, scan)
+    if (!window.holds(position, checkedBytes)) {
+      await window.load(position, Math.max(checkedBytes, windowBytes))
+    }
+    sizeBytes = examine(window, position, scan)
+    if (typeof sizeBytes === 'string') return { position, fault: sizeBytes }
+    position += sizeBytes
   }
   return { position, fault: undefined }
 }
 
+/** How much of the batch at `position` its check has to see: the whole, or no more than its header. */
+function bytesToCheck(window: Window, position: number, scan: Scan): number {
+  const at = position - window.start
+  if (findHeaderFault(window.bytes, at) !== undefined) return 0
+  const { sizeBytes, isControl } = readHeader(window.bytes, at)
+  return (scan.checkCrc || isControl) && position + sizeBytes <= scan.to ? sizeBytes : 0
+}
+
 /** Size of the good batch at `position`, or its fault. */
-async function scanOne(window: Window, position: number, scan: Scan): Promise<number | string> {
-  await window.reach(position, HEADER_BYTES, scan.checkCrc ? WINDOW_BYTES : HEADER_WINDOW_BYTES)
-  const headerFault = findHeaderFault(window.bytes, position - window.start)
+function examine(window: Window, position: number, scan: Scan): number | string {
+  const at = position - window.start
+  const headerFault = findHeaderFault(window.bytes, at)
   if (headerFault !== undefined) return headerFault
-  const sizeBytes = batchSizeBytes(window.bytes, position - window.start)
+  const header = readHeader(window.bytes, at)
+  const { sizeBytes, isControl } = header
   if (position + sizeBytes > scan.to) return 'it is cut short'
-  const header = readHeader(window.bytes, position - window.start)
   const neighbourFault = scan.check(header)
   if (neighbourFault !== undefined) return neighbourFault
-  if (scan.checkCrc || header.isControl) {
-    await window.reach(position, sizeBytes, sizeBytes)
-    if (!crcMatches(window.bytes, position - window.start, sizeBytes)) {
-      return 'its checksum does not match'
-    }
+  if ((scan.checkCrc || isControl) && !crcMatches(window.bytes, at, sizeBytes)) {
+    return 'its checksum does not match'
   }
-  const outcome = header.isControl
-    ? readControlBatch(window.bytes, position - window.start).outcome
-    : undefined
+  const outcome = isControl ? readControlBatch(window.bytes, at).outcome : undefined
   scan.visit({ header, position, outcome })
   return sizeBytes
 }
@@ -86,13 +93,16 @@ class Window {
     this.#end = end
   }
 
-  /** Makes `needed` bytes from `position` on present, as far as the file goes; reads `wanted` at once. */
-  async reach(position: number, needed: number, wanted: number): Promise<void> {
-    const limit = Math.min(position + needed, this.#end)
-    if (position >= this.start && limit <= this.start + this.bytes.length) return
-    const bytes = Buffer.allocUnsafe(Math.min(Math.max(needed, wanted), this.#end - position))
-    const count = await readFully(this.#file, bytes, position)
-    this.bytes = bytes.subarray(0, count)
+  /** Whether the bytes from `position` on are here, as far as the scan goes. */
+  holds(position: number, bytes: number): boolean {
+    const end = Math.min(position + bytes, this.#end)
+    return position >= this.start && end <= this.start + this.bytes.length
+  }
+
+  async load(position: number, bytes: number): Promise<void> {
+    const loaded = Buffer.allocUnsafe(Math.min(bytes, this.#end - position))
+    const count = await readFully(this.#file, loaded, position)
+    this.bytes = loaded.subarray(0, count)
     this.start = position
   }
 }

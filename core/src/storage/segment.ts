@@ -6,6 +6,9 @@ import { TimeIndex } from './time-index.ts'
 /** Kafka's default: an index entry at most every 4 KiB of batches. */
 const INDEX_INTERVAL_BYTES = 4096
 
+/** Index entries kept in memory of a segment that is no longer written. */
+const INDEX_ENTRIES_KEPT_MAX = 4096
+
 /** One file of a partition, with what is known of the batches in it. */
 export class Segment {
   readonly baseOffset: number
@@ -55,6 +58,11 @@ export class Segment {
   /** Completes the time index once nothing more is appended. */
   seal(): void {
     if (this.maxTimestampMs >= 0) this.times.add(this.maxTimestampMs, this.#offsetOfMaxTimestamp)
+  }
+
+  /** Lets go of most of a sealed segment's index; a read then passes over a few more batches. */
+  thinIndex(): void {
+    this.offsets.thin(Math.ceil(this.offsets.count / INDEX_ENTRIES_KEPT_MAX))
   }
 
   /** Keeps the file open until {@link Segment.release}. */

@@ -1,14 +1,24 @@
+import { UnavailableError } from '../errors.ts'
 import type { File } from '../io/index.ts'
 
-/** Reads until `into` is full or the file ends; resolves with how many bytes came. */
+/**
+ * Reads until `into` is full or the file ends; resolves with how many bytes came.
+ *
+ * @throws UnavailableError UNAVAILABLE when the disk cannot give these bytes: never to be taken for the
+ *   end of the file.
+ */
 export async function readFully(file: File, into: Uint8Array, position: number): Promise<number> {
-  let filled = await file.read(into, position)
-  while (filled > 0 && filled < into.length) {
-    const count = await file.read(into.subarray(filled), position + filled)
-    if (count === 0) break
-    filled += count
+  try {
+    let filled = await file.read(into, position)
+    while (filled > 0 && filled < into.length) {
+      const count = await file.read(into.subarray(filled), position + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  } catch (error) {
+    throw readFailed(error)
   }
-  return filled
 }
 
 /**
@@ -24,6 +34,15 @@ export async function writeFully(file: File, from: Uint8Array, position: number)
     if (count === 0) throw outOfSpace()
     written += count
   }
+}
+
+function readFailed(cause: unknown): unknown {
+  if (errnoOf(cause) === undefined || !(cause instanceof Error)) return cause
+  return new UnavailableError(
+    'UNAVAILABLE',
+    `The disk could not be read (${cause.message}). Nothing was changed; check the disk and try again.`,
+    { cause },
+  )
 }
 
 function outOfSpace(): Error {

@@ -64,15 +64,6 @@ export class ProducerState {
     producer.push(header, baseOffset)
   }
 
-  /** A marker ends the producer's epoch here: older ones are fenced from now on. */
-  noteMarker(producerId: number, producerEpoch: number): void {
-    const producer = this.#producers.get(producerId)
-    if (producer !== undefined && (producer.now[EPOCH] ?? 0) < producerEpoch) {
-      producer.now.fill(0)
-      producer.now[EPOCH] = producerEpoch
-    }
-  }
-
   /** What was noted since the last call stands. */
   keep(): void {
     for (const producer of this.#touched) producer.isTouched = false
