@@ -1,4 +1,4 @@
-import { ClosedError, UsageError } from '../errors.ts'
+import { ClosedError, UnavailableError, UsageError } from '../errors.ts'
 import type { FileLock, Ports } from '../io/index.ts'
 import type {
   AppendRequest,
@@ -92,7 +92,12 @@ export class EmbeddedLog implements Log {
   async deleteTopic(name: string): Promise<void> {
     this.#assertOpen()
     const topicId = await this.#parts.topics.delete(name)
-    await this.#parts.journal.write({ type: 'topic-deleted', topicId })
+    try {
+      await this.#parts.journal.write({ type: 'topic-deleted', topicId })
+    } catch (error) {
+      // The topic is gone all the same; its stored positions go when the log is opened again.
+      if (!(error instanceof UnavailableError)) throw error
+    }
   }
 
   // Not async: a promise less for each of the many batches.

@@ -27,6 +27,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
   try {
     const registry = await beginEpoch(disk, meta.logId)
     const journal = await openJournal(disk, ports, meta.logId, registry)
+    await forgetDeletedTopics(journal, registry)
     const transactions = new TransactionCoordinator(journal, ports.clock)
     const { clock, random } = ports
     const topics = await Topics.open(
@@ -64,6 +65,14 @@ async function beginEpoch(disk: Disk, logId: string): Promise<Registry> {
   }
   await writeRegistry(disk, registry)
   return registry
+}
+
+/** A deletion that crashed half-way left positions that point nowhere. */
+async function forgetDeletedTopics(journal: Journal, registry: Registry): Promise<void> {
+  const known = new Set(registry.topics.map(({ topicId }) => topicId))
+  for (const topicId of journal.state.topicIds) {
+    if (!known.has(topicId)) await journal.write({ type: 'topic-deleted', topicId })
+  }
 }
 
 async function createJournal(disk: Disk, logId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { CorruptDataError, UsageError } from '../errors.ts'
+import { CorruptDataError, UnavailableError, UsageError } from '../errors.ts'
 import type { Clock, Random } from '../io/index.ts'
 import type { NewTopic, TopicConfig, TopicDescription } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
@@ -142,7 +142,7 @@ export class Topics {
       await this.#register(kept, [...this.#registry.deleted, registered])
       this.#topics.delete(name)
       for (const partition of partitions) partition.wake()
-      await Promise.all(partitions.map((partition) => partition.close()))
+      await Promise.all(partitions.map((partition) => partition.close(true)))
       await this.#discard(registered)
       return registered.topicId
     })
@@ -255,7 +255,8 @@ export class Topics {
   async #discard(topic: RegisteredTopic): Promise<void> {
     const { disk } = this.#context
     const numbers = Array.from({ length: topic.partitions }, (_, partition) => partition)
-    const paths = await renameForDeletion(disk, topic, numbers)
+    const paths = await renameForDeletion(disk, topic, numbers).catch(noRoom)
+    if (paths === undefined) return
     const removing = this.#remove(topic, paths)
       .catch(() => {
         // The registry still lists the topic as deleted: the next opening goes on.
@@ -273,6 +274,12 @@ export class Topics {
       ),
     )
   }
+}
+
+/** Deleted is deleted; what a full disk or a lack of files prevents is done at the next opening. */
+function noRoom(error: unknown): undefined {
+  if (error instanceof UnavailableError) return undefined
+  throw error
 }
 
 /** Waits for all, so that nobody still writes when the first error is thrown. */

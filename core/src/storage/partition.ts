@@ -178,12 +178,16 @@ export class Partition implements CommitTarget {
     for (const wake of this.#waiters) wake()
   }
 
-  /** Syncs, notes what a later opening wants to know, and closes the files. */
-  async close(): Promise<void> {
+  /**
+   * Syncs, notes what a later opening wants to know, and closes the files. A partition about to be
+   * deleted is only closed.
+   */
+  async close(isDeleted = false): Promise<void> {
     this.#isClosing = true
     this.#lazySync?.cancel()
     try {
-      const isOrderly = this.#disk.failure === undefined && this.log.damage === undefined
+      const isSound = this.#disk.failure === undefined && this.log.damage === undefined
+      const isOrderly = isSound && !isDeleted
       const needsSync = this.config.durability !== 'memory'
       if (isOrderly) await this.#push(undefined, undefined, needsSync, () => this.#leave())
       await this.#committer.settled()

@@ -95,6 +95,13 @@ export class JournalState {
     return [...this.#positions.keys()]
   }
 
+  /** Ids of all topics that positions or decisions name. */
+  get topicIds(): Set<string> {
+    const positions = [...this.#positions.values()].flatMap((stored) => [...stored.values()])
+    const decided = [...this.decisions.values()].flatMap(({ partitions }) => partitions)
+    return new Set([...positions, ...decided].map(({ topicId }) => topicId))
+  }
+
   positionsOf(group: string): StoredPosition[] {
     return [...(this.#positions.get(group)?.values() ?? [])]
   }
