@@ -1,0 +1,97 @@
+// npm run demo [-- --limit N] [-- --fresh]
+import { spawn } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, styleText } from 'node:util'
+import { startPostgres, type PostgresServer } from '@millrace/connectors/testing'
+import { Client } from 'pg'
+import { worstHours } from './chart.ts'
+import { claimHome, DifferentDemoError } from './home.ts'
+
+const { values: options } = parseArgs({
+  options: { limit: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+})
+if (options.limit !== undefined) {
+  if (!/^[1-9]\d*$/.test(options.limit))
+    fail(`--limit takes a number of flights, not "${options.limit}".`, 2)
+  process.env['DEMO_LIMIT'] = options.limit
+}
+
+const home = process.env['DEMO_HOME'] ?? '.millrace-demo'
+// Both of us get a terminal's Ctrl-C; the pipeline drains and tells by its exit code.
+process.on('SIGINT', () => {})
+
+const server = await database()
+try {
+  process.exitCode = await demo(process.env['DATABASE_URL'] ?? '')
+} finally {
+  await server?.stop()
+}
+
+async function demo(url: string): Promise<number> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    if (options.fresh) await startAfresh(client)
+    await claimHome(client, home, options.limit)
+    const code = await runPipeline()
+    return code === 0 ? await report(client) : code
+  } catch (error) {
+    if (error instanceof DifferentDemoError) fail(error.message, 2)
+    throw error
+  } finally {
+    await client.end()
+  }
+}
+
+/** The database in DATABASE_URL, or a server of our own, whose URL is put there. */
+async function database(): Promise<PostgresServer | undefined> {
+  if (process.env['DATABASE_URL']) return undefined
+  const started = await startPostgres({ directory: join(home, 'postgres') })
+  process.env['DATABASE_URL'] = started.url
+  console.error(`PostgreSQL ${started.wasRunning ? 'goes on' : 'listens'} on port ${started.port}.`)
+  return started
+}
+
+async function startAfresh(client: Client): Promise<void> {
+  rmSync(join(home, 'log'), { recursive: true, force: true })
+  await client.query('DROP TABLE IF EXISTS flights, delays_by_hour')
+  const { rows } = await client.query("SELECT to_regclass('millrace_fence') AS fence")
+  if (rows[0]?.fence)
+    await client.query("DELETE FROM millrace_fence WHERE pipeline = 'flights-demo'")
+}
+
+/** Runs flights.ts exactly as `millrace run` does for anybody. */
+function runPipeline(): Promise<number> {
+  const millrace = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+  const script = fileURLToPath(new URL('flights.ts', import.meta.url))
+  const child = spawn(process.execPath, [millrace, 'run', script, '--log', join(home, 'log')], {
+    stdio: 'inherit',
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 1))
+  })
+}
+
+/** Checks both tables by SQL, prints the figures and the chart; 0 when all agree. */
+async function report(client: Client): Promise<number> {
+  const { checkTables } = await import('./check.ts')
+  const checks = await checkTables(client)
+  console.log('\nBoth tables, held against the file and each other by SQL:')
+  for (const { what, expected, found } of checks) {
+    const mark = expected === found ? styleText('green', '✓') : styleText('red', '✗')
+    const figures = expected === found ? found : `${found}, should be ${expected}`
+    console.log(`  ${mark} ${what.padEnd(46)} ${figures}`)
+  }
+  console.log(`\n${await worstHours(client)}`)
+  return checks.every(({ expected, found }) => expected === found) ? 0 : 1
+}
+
+function fail(message: string, code: number): never {
+  console.error(`error: ${message}`)
+  process.exit(code)
+}
+
+if (!existsSync(home)) console.error(`The log and the database lie in ${home}.`)
