@@ -88,6 +88,9 @@ function findRefusal(log: PartitionLog, wanted: FetchPartition): MillraceError |
   if (topicId !== undefined && topicId !== log.topicId) {
     return diverged(log, position, `the topic's id is ${log.topicId}, not ${topicId}`)
   }
+  if (log.damage !== undefined && position.offset >= log.endOffset) {
+    return log.damageError(log.damage)
+  }
   const why = findDivergence(log, position)
   if (why !== undefined) return diverged(log, position, why)
   if (position.offset >= log.startOffset && position.offset <= log.endOffset) return undefined

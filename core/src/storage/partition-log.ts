@@ -77,6 +77,16 @@ export class PartitionLog implements TransactionPartition {
     }
   }
 
+  /** The error for whoever wants to read or write behind the damage that recovery found. */
+  damageError(damage: DamagedPartition): CorruptDataError {
+    return new CorruptDataError(
+      'CORRUPT_DATA',
+      `Partition ${damage.partition} of topic ${damage.topic} ends at offset ${this.endOffset}: ${damage.file} is damaged at byte ` +
+        `${damage.position} (${damage.reason}). What lies before can be read; restore the file or recreate the topic.`,
+      { facts: { ...damage } },
+    )
+  }
+
   /** The error for a batch in `segment` that cannot be what was written. */
   corrupt(segment: Segment, position: number, fault: string): CorruptDataError {
     return new CorruptDataError(

@@ -2,7 +2,7 @@ import { encodeControlBatch } from '../batch/control.ts'
 import { readHeader, stampBatch } from '../batch/header.ts'
 import type { ControlBatch } from '../batch/control.ts'
 import type { BatchHeader } from '../batch/header.ts'
-import { ClosedError, CorruptDataError, invariant, UnavailableError } from '../errors.ts'
+import { ClosedError, invariant, UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
 import type { AppendResult, Durability, TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
@@ -214,13 +214,7 @@ export class Partition implements CommitTarget {
     if (this.#isClosing) throw closed(this.log)
     this.#disk.assertUsable()
     const damage = this.log.damage
-    if (damage === undefined) return
-    throw new CorruptDataError(
-      'CORRUPT_DATA',
-      `Partition ${damage.partition} of topic ${damage.topic} takes no records: ${damage.file} is damaged at byte ` +
-        `${damage.position} (${damage.reason}). What lies before can be read; restore the file or recreate the topic.`,
-      { facts: { ...damage } },
-    )
+    if (damage !== undefined) throw this.log.damageError(damage)
   }
 
   #push(

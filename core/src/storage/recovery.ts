@@ -61,6 +61,9 @@ class Recovery {
     const epochs = await readSmallFile(disk.fileSystem, path)
     if (epochs !== undefined) log.epochs = LeaderEpochs.decode(epochs, path)
     await finishDeletions(disk, directory)
+    // A file that is seen here may have been made just before the crash: its entry must be durable
+    // before anything relies on it.
+    await disk.syncDirectory(directory)
     const bases = (await disk.fileSystem.list(directory))
       .map(segmentBaseOffset)
       .filter((base) => base !== undefined)
