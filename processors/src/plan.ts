@@ -1,3 +1,4 @@
+import type { Column } from '@millrace/core'
 import type { Sink } from './sink.ts'
 import type { Source } from './source.ts'
 import type { StoreSpec } from './state/store.ts'
@@ -44,9 +45,11 @@ export interface DeliverStage {
   readonly id: string
   readonly input: TopicInput
   readonly nodes: readonly StageNode[]
-  /** The output id under which records for the sink are emitted. */
+  /** The output id under which records for the sink are emitted: what leaves the last node (or the input). */
   readonly output: string
   readonly sink: Sink<never>
+  /** What is known of the rows from schemas, key first; empty when nothing is. */
+  readonly columns: readonly Column[]
 }
 
 export type StageInput = TopicInput | SourceInput
@@ -73,6 +76,8 @@ export interface StageNode {
   readonly inputs: readonly string[]
   readonly step: Step
   readonly store: StoreSpec | undefined
+  /** Only the last change of each key in an epoch is wanted of it. */
+  readonly lastPerKey: boolean
 }
 
 /** Where records leave a log-committing stage. */
@@ -81,6 +86,8 @@ export interface StageOutput {
   readonly id: string
   /** The input or node whose records leave here. */
   readonly from: string
+  /** Only what that node puts aside leaves here (late records). */
+  readonly aside: boolean
   readonly topic: Topic
   /** `key`: by `topic.partitionBy`, else Kafka's murmur2 of the key. `task`: the task's own partition number. */
   readonly partition: 'key' | 'task'

@@ -19,6 +19,8 @@ export interface Sink<Row> {
    * record of each key before it is written.
    */
   readonly mode: 'append' | 'upsert'
+  /** The columns that tell an upsert's rows apart, where that is known before opening. */
+  readonly key?: readonly string[]
   /** Only for the compiler: what each row must have. Never set. */
   readonly accepts?: (row: Row) => void
   /** @throws UsageError for what configuration must mend (no table, wrong password), UnavailableError for what may pass. */

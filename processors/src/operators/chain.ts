@@ -1,25 +1,147 @@
-import type { StageInput, StageNode } from '../plan.ts'
-import type { TaskContext } from './operator.ts'
+import { merge, type Observable, share, Subject, Subscriber } from 'rxjs'
+import { invariant } from '@millrace/core'
+import type { Stage, StageNode } from '../plan.ts'
+import type { StepScope, TaskContext } from './operator.ts'
 import type { StreamRecord } from './record.ts'
 
 /** The operators of one stage in one task, compiled to RxJS. */
 export interface Chain {
-  /** Feeds a record of an input (by {@link StageInput.id}); outputs come by `TaskContext.emit`. @throws what `TaskContext.failed` throws. */
+  /**
+   * Feeds a record of an input (by the input's id); outputs come by `TaskContext.emit`.
+   *
+   * @throws what a callback threw, naming operator and record; the chain is then of no more use.
+   */
   push(input: string, record: StreamRecord): void
   /** Resolves when everything pushed has left: asynchronous operators are idle, buffers are flushed. Ends an epoch. */
   drain(): Promise<void>
   /**
-   * Emits what is held back until more input comes (open windows of `final` aggregates);
-   * `close: true` ends them for good, `false` shows them as early results. Call before `drain`.
+   * Emits what open windows hold: `close: true` ends them for good, `false` shows them as early
+   * results. Call after a `drain`, and drain again.
    */
   flushWindows(options: { readonly close: boolean }): void
-  /** Drops what is running. */
+  /** Drops what is under way. */
   close(): void
 }
 
 /** Builds the chain of one task of a stage. */
-export type CompileChain = (
-  nodes: readonly StageNode[],
-  inputs: readonly StageInput[],
-  task: TaskContext,
-) => Chain
+export type CompileChain = (stage: Stage, task: TaskContext) => Chain
+
+/** Builds the chain of one task of a stage as RxJS operators over one Subject per input. */
+export const compileChain: CompileChain = (stage, task) => new RxChain(stage, task)
+
+class RxChain implements Chain {
+  readonly #inputs = new Map<string, Subject<StreamRecord>>()
+  /** By place of the node in the stage, which is upstream first. */
+  readonly #drains: (() => Promise<void> | void)[] = []
+  readonly #flushes: ((close: boolean) => void)[] = []
+  readonly #ends: Subscriber<StreamRecord>[] = []
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(stage: Stage, task: TaskContext) {
+    const streams = new Map<string, Observable<StreamRecord>>()
+    for (const { id } of stage.kind === 'process' ? stage.inputs : [stage.input]) {
+      const input = new Subject<StreamRecord>()
+      this.#inputs.set(id, input)
+      streams.set(id, input)
+    }
+    for (const [place, node] of stage.nodes.entries()) {
+      const source = merge(...node.inputs.map((id) => streamOf(streams, id)))
+      const scope = this.#scopeOf(stage, node, place, task)
+      // Shared, since a stream that forks must not run its operators once per branch.
+      streams.set(node.id, source.pipe(node.step.compile(scope), share()))
+    }
+    for (const { id, from } of outputsOf(stage)) {
+      const end = new Output((record) => task.emit(id, record), this.#fail)
+      this.#ends.push(end)
+      streamOf(streams, from).subscribe(end)
+    }
+  }
+
+  push(input: string, record: StreamRecord): void {
+    const subject = this.#inputs.get(input)
+    invariant(subject !== undefined, `a stage has no input ${input}`)
+    subject.next(record)
+    this.#throwFailure()
+  }
+
+  async drain(): Promise<void> {
+    for (const drain of this.#drains) {
+      await drain?.()
+      this.#throwFailure()
+    }
+  }
+
+  flushWindows({ close }: { readonly close: boolean }): void {
+    for (const flush of this.#flushes) flush?.(close)
+    this.#throwFailure()
+  }
+
+  close(): void {
+    for (const end of this.#ends) end.unsubscribe()
+  }
+
+  #scopeOf(stage: Stage, node: StageNode, place: number, task: TaskContext): StepScope {
+    const aside =
+      stage.kind === 'deliver'
+        ? undefined
+        : stage.outputs.find((output) => output.aside && output.from === node.id)
+    return {
+      node: node.id,
+      task,
+      store: node.store === undefined ? undefined : task.store(node.store),
+      lastPerKey: node.lastPerKey,
+      aside: aside && ((record) => task.emit(aside.id, record)),
+      onDrain: (drain) => {
+        this.#drains[place] = drain
+      },
+      onFlushWindows: (flush) => {
+        this.#flushes[place] = flush
+      },
+    }
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.#failure ??= { error }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+}
+
+class Output extends Subscriber<StreamRecord> {
+  readonly #take: (record: StreamRecord) => void
+  readonly #fail: (error: unknown) => void
+
+  constructor(take: (record: StreamRecord) => void, fail: (error: unknown) => void) {
+    super()
+    this.#take = take
+    this.#fail = fail
+  }
+
+  protected override _next(record: StreamRecord): void {
+    try {
+      this.#take(record)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  protected override _error(error: unknown): void {
+    this.#fail(error)
+  }
+}
+
+function streamOf(
+  streams: ReadonlyMap<string, Observable<StreamRecord>>,
+  id: string,
+): Observable<StreamRecord> {
+  const stream = streams.get(id)
+  invariant(stream !== undefined, `a stage has no input or node ${id} before it is used`)
+  return stream
+}
+
+function outputsOf(stage: Stage): readonly { readonly id: string; readonly from: string }[] {
+  if (stage.kind !== 'deliver') return stage.outputs.filter((output) => !output.aside)
+  return [{ id: stage.output, from: stage.nodes.at(-1)?.id ?? stage.input.id }]
+}

@@ -11,7 +11,7 @@ export interface StreamRecord<K = unknown, V = unknown> {
   /** Event time, milliseconds since 1970. */
   readonly timestampMs: number
   readonly headers: readonly Header[] | undefined
-  /** The partition it was read from (or, of an aggregate, that of the last record that changed it). */
+  /** The partition it was read from; of an aggregate, that of the last record that changed it. */
   readonly origin: TopicPartition
   /** Offset there; for rows of a source, the row's number. */
   readonly offset: number
@@ -28,3 +28,29 @@ export function withValue<K, R>(record: StreamRecord<K, unknown>, value: R): Str
     offset: record.offset,
   }
 }
+
+/** What `record` becomes with another key, value and time; headers and origin stay. */
+export function derive<K, V>(
+  record: StreamRecord,
+  key: K,
+  value: V,
+  timestampMs: number,
+): StreamRecord<K, V> {
+  return {
+    key,
+    value,
+    timestampMs,
+    headers: record.headers,
+    origin: record.origin,
+    offset: record.offset,
+  }
+}
+
+/** What sinks and topics see of a record: columns of its key and its value. Rows of unknown shape fit everywhere. */
+export type Row<K, V> = unknown extends V
+  ? never
+  : string extends keyof V
+    ? never
+    : K extends object
+      ? K & V
+      : V

@@ -1,46 +1,58 @@
 /**
  * State of one operator in one task: values by key, each in a slot of time (the start of its window in
- * milliseconds; 0 in a store without windows). Values must be what JSON can hold.
+ * milliseconds; 0 in a store without windows). Values are what JSON can hold, dates, bigints and bytes.
  */
-export interface Store<S> {
+export interface Store<S = unknown> {
   readonly name: string
-  /** The greatest timestamp the operator has seen in this task, any key; −Infinity at first. Persisted. */
+  /** The greatest timestamp the operator has seen in this task, any key; −1 at first. Made durable with the entries. */
   streamTimeMs: number
-  get(slotMs: number, key: string): S | undefined
-  /** Keeps `state` itself, not a copy: change it and put it again. */
-  put(slotMs: number, key: string, state: S): void
-  delete(slotMs: number, key: string): void
+  find(slotMs: number, key: string): StoreEntry<S> | undefined
+  /** Adds an entry; there must be none of this key in this slot. */
+  add(slotMs: number, key: string, state: S): StoreEntry<S>
+  /** Says that an entry's state was changed, in place or by assignment. */
+  changed(entry: StoreEntry<S>): void
+  /** Drops all entries of a slot. */
+  deleteSlot(slotMs: number): void
+  /** +Infinity when there is none. */
+  readonly earliestSlotMs: number
   /** Slots that hold anything, earliest first. */
   slots(): readonly number[]
   /** Entries of a slot in the order their keys came in. */
-  entries(slotMs: number): Iterable<readonly [key: string, state: S]>
+  entries(slotMs: number): Iterable<StoreEntry<S>>
   /** Entries in all slots. */
   readonly size: number
 }
 
-/** What the runtime needs of a store beside its operator's view, to make it durable. */
+/** A key's state in a slot. */
+export interface StoreEntry<S = unknown> {
+  readonly slotMs: number
+  readonly key: string
+  state: S
+}
+
+/** What the runtime needs of a store to make it durable. */
 export interface DurableStore<S = unknown> extends Store<S> {
   /**
    * What changed since the last call, each key once with its last state, as changelog records; a null
    * value is a tombstone. The stream time is among them.
    */
   takeChanges(): ChangelogRecord[]
-  /** Takes back one changelog record; in log order, the last one of a key wins. */
+  /** Takes back one changelog record; call in log order, the last one of a key wins. */
   restore(record: ChangelogRecord): void
 }
 
-/** A record of a changelog topic. */
+/** A record of a changelog topic, as text that is written as UTF-8. */
 export interface ChangelogRecord {
-  readonly key: Uint8Array
-  readonly value: Uint8Array | null
+  readonly key: string
+  readonly value: string | null
 }
 
 /** A store that a plan asks for. */
 export interface StoreSpec {
-  /** Unique in the pipeline; stable while the operator's place in the structure is. */
+  /** Unique in the pipeline; stays the same when other operators are added. */
   readonly name: string
   /** The compacted internal topic that restores it; partition n belongs to task n. */
   readonly changelogTopic: string
-  /** Changes with what makes old state unreadable (window, aggregates). */
+  /** Changes with what makes old state unreadable (windows, aggregates). */
   readonly shape: string
 }

@@ -1,0 +1,8 @@
+/** Codes of the errors of `@millrace/processors`; docs/errors.md explains each. */
+export type ProcessorErrorCode =
+  | 'PIPELINE_INVALID'
+  | 'DURATION_INVALID'
+  | 'TOPOLOGY_CHANGED'
+  | 'CALLBACK_FAILED'
+  | 'CALLBACK_TIMEOUT'
+  | 'EVENT_TIME_INVALID'

@@ -1,0 +1,170 @@
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
+import type { GroupedAggregate } from '../aggregates/grouped.ts'
+import type { Store, StoreEntry } from '../state/store.ts'
+import { firstWindowStart, isClosed, type TimeWindows } from '../windows/windows.ts'
+import { keyOfText, keyText } from './key-text.ts'
+import type { StepScope } from './operator.ts'
+import type { NamedKey, StreamRecord } from './record.ts'
+import { eachRecord } from './step.ts'
+
+/** Cells of a group: the greatest timestamp of its records, then its aggregates'. */
+type Cells = [timestampMs: number, ...aggregates: unknown[]]
+
+export interface GroupOptions {
+  readonly aggregate: GroupedAggregate
+  /** Undefined: one group per key, for ever. */
+  readonly windows: TimeWindows | undefined
+  /** `update`: each change leaves. `final`: what a window holds when it closes. */
+  readonly emit: 'update' | 'final'
+}
+
+/** The RxJS operator that aggregates records by key and window. */
+export function groupRecords(
+  scope: StepScope,
+  store: Store<Cells>,
+  options: GroupOptions,
+): OperatorFunction<StreamRecord, StreamRecord> {
+  return (source) =>
+    new Observable((out) => {
+      const groups = new Groups(scope, store, options, out)
+      scope.onDrain(() => groups.emitLatest())
+      scope.onFlushWindows((close) => groups.flush(close))
+      return eachRecord(scope.node, (record) => groups.add(record))(source).subscribe(out)
+    })
+}
+
+class Groups {
+  readonly #scope: StepScope
+  readonly #store: Store<Cells>
+  readonly #aggregate: GroupedAggregate
+  readonly #windows: TimeWindows | undefined
+  readonly #isFinal: boolean
+  readonly #out: Subscriber<StreamRecord>
+  /** Groups changed in this epoch, where only the last change of each is wanted. */
+  readonly #latest: Map<StoreEntry<Cells>, StreamRecord> | undefined
+  #last: StreamRecord | undefined
+
+  constructor(
+    scope: StepScope,
+    store: Store<Cells>,
+    { aggregate, windows, emit }: GroupOptions,
+    out: Subscriber<StreamRecord>,
+  ) {
+    this.#scope = scope
+    this.#store = store
+    this.#aggregate = aggregate
+    this.#windows = windows
+    this.#isFinal = emit === 'final'
+    this.#out = out
+    this.#latest = scope.lastPerKey && emit === 'update' ? new Map() : undefined
+  }
+
+  add(record: StreamRecord): void {
+    const store = this.#store
+    if (record.key === null) {
+      this.#scope.task.dropped(this.#scope.node, 'null-key', record)
+      return
+    }
+    this.#last = record
+    const advances = record.timestampMs > store.streamTimeMs
+    if (advances) store.streamTimeMs = record.timestampMs
+    const key = keyText(record.key as NamedKey)
+    if (this.#windows === undefined) this.#addTo(0, key, record)
+    else {
+      this.#addToWindows(this.#windows, key, record)
+      if (advances) this.#closeWindows(this.#windows, record)
+    }
+  }
+
+  #addToWindows(windows: TimeWindows, key: string, record: StreamRecord): void {
+    const { timestampMs } = record
+    let isLate = false
+    for (
+      let startMs = firstWindowStart(windows, timestampMs);
+      startMs <= timestampMs;
+      startMs += windows.advanceMs
+    ) {
+      if (isClosed(windows, startMs, this.#store.streamTimeMs)) {
+        isLate = true
+        this.#scope.task.dropped(this.#scope.node, 'late', record)
+      } else this.#addTo(startMs, key, record)
+    }
+    if (isLate) this.#scope.aside?.(record)
+  }
+
+  #addTo(slotMs: number, key: string, record: StreamRecord): void {
+    let entry = this.#store.find(slotMs, key)
+    if (entry === undefined) {
+      const cells: Cells = [record.timestampMs]
+      this.#aggregate.start(cells)
+      entry = this.#store.add(slotMs, key, cells)
+    } else {
+      this.#store.changed(entry)
+      if (record.timestampMs > entry.state[0]) entry.state[0] = record.timestampMs
+    }
+    this.#aggregate.add(entry.state, record.value)
+    if (this.#isFinal) return
+    if (this.#latest === undefined) this.#emit(entry, record)
+    else this.#latest.set(entry, record)
+  }
+
+  #closeWindows(windows: TimeWindows, record: StreamRecord | undefined): void {
+    const store = this.#store
+    while (isClosed(windows, store.earliestSlotMs, store.streamTimeMs)) {
+      const slotMs = store.earliestSlotMs
+      if (this.#isFinal) this.#emitSlot(slotMs, record)
+      store.deleteSlot(slotMs)
+    }
+  }
+
+  /** Emits the last change of each group changed since the last call. */
+  emitLatest(): void {
+    if (this.#latest === undefined) return
+    for (const [entry, record] of this.#latest) this.#emit(entry, record)
+    this.#latest.clear()
+  }
+
+  flush(close: boolean): void {
+    const windows = this.#windows
+    if (windows === undefined) return
+    if (!close) {
+      if (!this.#isFinal) return
+      for (const slotMs of this.#store.slots()) this.#emitSlot(slotMs, this.#last)
+      return
+    }
+    const lastSlotMs = this.#store.slots().at(-1)
+    if (lastSlotMs === undefined) return
+    // Stream time goes where the last window closes, so that none opens a second time.
+    this.#store.streamTimeMs = Math.max(
+      this.#store.streamTimeMs,
+      lastSlotMs + windows.sizeMs + windows.graceMs,
+    )
+    this.#closeWindows(windows, this.#last)
+  }
+
+  #emitSlot(slotMs: number, record: StreamRecord | undefined): void {
+    for (const entry of this.#store.entries(slotMs)) this.#emit(entry, record)
+  }
+
+  #emit(entry: StoreEntry<Cells>, record: StreamRecord | undefined): void {
+    const key = record !== undefined && this.#windows === undefined ? record.key : undefined
+    this.#out.next({
+      key: key ?? this.#keyOf(entry),
+      value: this.#aggregate.result(entry.state),
+      timestampMs: entry.state[0],
+      headers: undefined,
+      origin: record?.origin ?? { topic: this.#store.name, partition: this.#scope.task.partition },
+      offset: record?.offset ?? -1,
+    })
+  }
+
+  #keyOf(entry: StoreEntry<Cells>): NamedKey {
+    const key = keyOfText(entry.key)
+    if (this.#windows === undefined) return key
+    return {
+      ...key,
+      window_start: new Date(entry.slotMs),
+      window_end: new Date(entry.slotMs + this.#windows.sizeMs),
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import type { Operator } from './operator.ts'
+import { type StreamRecord, withValue } from './record.ts'
+import { eachRecord } from './step.ts'
+
+/** Turns each value into another; key and time stay. */
+export function map<K, V, R>(
+  change: (value: V, record: StreamRecord<K, V>) => R,
+  options: { readonly name?: string } = {},
+): Operator<K, V, K, R> {
+  return {
+    apply: () => ({
+      kind: 'map',
+      name: options.name,
+      compile: ({ node }) =>
+        eachRecord(node, (record, out) => {
+          out.next(withValue(record, change(record.value as V, record as StreamRecord<K, V>)))
+        }),
+    }),
+  }
+}

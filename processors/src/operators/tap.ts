@@ -1,0 +1,22 @@
+import type { Operator } from './operator.ts'
+import type { StreamRecord } from './record.ts'
+import { eachRecord } from './step.ts'
+
+/** Looks at each record and passes it on. It may see a record again after a crash. */
+export function tap<K, V>(
+  look: (value: V, record: StreamRecord<K, V>) => void,
+  options: { readonly name?: string } = {},
+): Operator<K, V, K, V> {
+  return {
+    apply: () => ({
+      kind: 'tap',
+      name: options.name,
+      keepsValues: true,
+      compile: ({ node }) =>
+        eachRecord(node, (record, out) => {
+          look(record.value as V, record as StreamRecord<K, V>)
+          out.next(record)
+        }),
+    }),
+  }
+}

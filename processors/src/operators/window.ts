@@ -1,0 +1,46 @@
+import { UsageError } from '@millrace/core'
+import type { Target } from '../stream.ts'
+import type { Topic } from '../topic.ts'
+import type { TimeWindows } from '../windows/windows.ts'
+import type { Operator } from './operator.ts'
+import type { Row } from './record.ts'
+
+declare const windowed: unique symbol
+
+/** The key of a stream between `window(...)` and the aggregate that must follow. */
+export interface Windowed<K> {
+  readonly [windowed]: K
+}
+
+/** Properties that a window adds to the key of its results. */
+export interface WindowBounds {
+  /** First moment of the window. */
+  readonly window_start: Date
+  /** First moment after the window. */
+  readonly window_end: Date
+}
+
+export interface WindowUseOptions<K, V> {
+  /** `update` (default): every change of a window leaves. `final`: each window leaves once, when it closes. */
+  readonly emit?: 'update' | 'final'
+  /** A topic for records that came too late for at least one of their windows. */
+  readonly late?: Target<Row<K, V>> & Topic
+}
+
+/** Divides each key's records by event time; `aggregate`, `count` or `reduce` must follow. */
+export function window<K, V>(
+  windows: TimeWindows,
+  options: WindowUseOptions<K, V> = {},
+): Operator<K, V, Windowed<K>, V> {
+  return {
+    apply: (before) => {
+      if (before.window !== undefined) {
+        throw new UsageError(
+          'PIPELINE_INVALID',
+          'window(...) follows window(...); put an aggregate, count or reduce between them.',
+        )
+      }
+      return { kind: 'window', windows, emit: options.emit ?? 'update', late: options.late }
+    },
+  }
+}
