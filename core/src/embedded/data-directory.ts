@@ -63,7 +63,7 @@ export async function claimDirectory(
   if ((await fileSystem.stat(root)) === undefined) await makeRoot(disk)
   const lock = await lockDirectory(fileSystem, root, { ...owner, sinceMs: ports.clock.nowMs() })
   try {
-    return { lock, meta: (await readMeta(fileSystem, root)) ?? (await newMeta(ports, disk)) }
+    return { lock, meta: await readOrMakeMeta(ports, disk) }
   } catch (error) {
     await lock.release()
     throw error
@@ -78,14 +78,17 @@ async function makeRoot(disk: Disk): Promise<void> {
   await disk.syncDirectory(parent === '' ? '/' : parent)
 }
 
-async function newMeta(ports: Ports, disk: Disk): Promise<DataDirectoryMeta> {
+async function readOrMakeMeta(ports: Ports, disk: Disk): Promise<DataDirectoryMeta> {
   const root = disk.directory
   const path = `${root}/${META_FILE}`
+  const found = await readMeta(ports.fileSystem, root)
+  const isUsed = (await ports.fileSystem.stat(`${root}/${REGISTRY_FILE}`)) !== undefined
+  if (isUsed && found !== undefined) return found
   // Its absence must never be taken for emptiness where there are topics.
-  if ((await ports.fileSystem.stat(`${root}/${REGISTRY_FILE}`)) !== undefined) {
-    throw damagedFile(path, `it is missing, yet ${REGISTRY_FILE} is there`)
-  }
-  const meta = { format: FORMAT, minReader: FORMAT, features: [], logId: ports.random.uuid() }
+  if (isUsed) throw damagedFile(path, `it is missing, yet ${REGISTRY_FILE} is there`)
+  const fresh = { format: FORMAT, minReader: FORMAT, features: [], logId: ports.random.uuid() }
+  // After a first opening that failed the file may be here and yet not be durable: write it again.
+  const meta = found ?? fresh
   await replaceFile(disk, path, encodeChecked(meta))
   return meta
 }

@@ -2,18 +2,14 @@ import type { Ports } from '../io/index.ts'
 import { processIdentity } from '../io/index.ts'
 import { damagedFile } from '../storage/checkpoint.ts'
 import { Disk } from '../storage/disk.ts'
-import {
-  createPartitionFiles,
-  openPartition,
-  partitionPath,
-} from '../storage/partition-directory.ts'
+import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
 import { TransactionCoordinator } from '../transactions/coordinator.ts'
 import { Journal, JOURNAL_TOPIC, replayJournal } from '../transactions/journal.ts'
 import { JournalState } from '../transactions/journal-state.ts'
 import { claimDirectory } from './data-directory.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import { DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
-import { readRegistry, REGISTRY_FILE, writeRegistry } from './topic-registry.ts'
+import { readRegistry, writeRegistry } from './topic-registry.ts'
 import type { Registry } from './topic-registry.ts'
 import { RetentionTimer } from './retention-timer.ts'
 import { Topics } from './topics.ts'
@@ -75,20 +71,8 @@ async function forgetDeletedTopics(journal: Journal, registry: Registry): Promis
   }
 }
 
+/** @throws CorruptDataError when a journal is there, so that only the registry is missing. */
 async function createJournal(disk: Disk, logId: string): Promise<void> {
-  const directory = partitionPath(disk.directory, JOURNAL_PLACE)
-  const found = await disk.fileSystem.stat(directory)
-  const names = found === undefined ? [] : await disk.fileSystem.list(directory)
-  for (const name of names) {
-    const file = await disk.fileSystem.stat(`${directory}/${name}`)
-    // An empty journal may be left of a first opening that crashed; a used one is not.
-    if (name.endsWith('.log') && file !== undefined && file.sizeBytes > 0) {
-      throw damagedFile(
-        `${disk.directory}/${REGISTRY_FILE}`,
-        'it is missing, yet there is a journal',
-      )
-    }
-  }
   await createPartitionFiles(disk, JOURNAL_PLACE, logId)
   await disk.syncDirectory(disk.directory)
 }

@@ -1,15 +1,11 @@
-import { CorruptDataError, UnavailableError, UsageError } from '../errors.ts'
+import { UnavailableError, UsageError } from '../errors.ts'
 import type { Clock, Random } from '../io/index.ts'
 import type { NewTopic, TopicConfig, TopicDescription } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
 import type { Disk } from '../storage/disk.ts'
 import { removePartition, renameForDeletion } from '../storage/delete-partition.ts'
 import type { Partition, PartitionOptions } from '../storage/partition.ts'
-import {
-  createPartitionFiles,
-  openPartition,
-  partitionPath,
-} from '../storage/partition-directory.ts'
+import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
 import { changedConfig, DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
 import { checkTopicName, writeRegistry } from './topic-registry.ts'
 import type { RegisteredTopic, Registry } from './topic-registry.ts'
@@ -189,25 +185,9 @@ export class Topics {
     const { disk } = this.#context
     for (let partition = from; partition < topic.partitions; partition++) {
       const place = { topic: topic.name, partition }
-      await this.#assertNothingThere(partitionPath(disk.directory, place))
       await createPartitionFiles(disk, place, topic.topicId)
     }
     await disk.syncDirectory(disk.directory)
-  }
-
-  /** A directory that nobody registered may only be what a crash left of an earlier creation. */
-  async #assertNothingThere(path: string): Promise<void> {
-    const { fileSystem } = this.#context.disk
-    if ((await fileSystem.stat(path)) === undefined) return
-    for (const name of await fileSystem.list(path)) {
-      const found = name.endsWith('.log') ? await fileSystem.stat(`${path}/${name}`) : undefined
-      if (found === undefined || found.sizeBytes === 0) continue
-      throw new CorruptDataError(
-        'CORRUPT_DATA',
-        `${path}/${name} holds records, but no topic is registered there. Nothing was changed; move the directory away.`,
-        { facts: { file: `${path}/${name}`, position: 0 } },
-      )
-    }
   }
 
   async #openPartitions(topic: RegisteredTopic, from: number): Promise<Partition[]> {

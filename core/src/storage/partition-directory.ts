@@ -1,3 +1,4 @@
+import { CorruptDataError } from '../errors.ts'
 import type { Clock } from '../io/index.ts'
 import type { TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
@@ -29,13 +30,19 @@ export function partitionPath(root: string, place: TopicPartition): string {
   return `${root}/${place.topic}-${place.partition}`
 }
 
-/** Makes the files of an empty partition; the caller makes the directory's own entry durable. */
+/**
+ * Makes the files of an empty partition; the caller makes the directory's own entry durable. What a
+ * crash left of an earlier attempt is made anew.
+ *
+ * @throws CorruptDataError when there are records already, though nobody registered them.
+ */
 export async function createPartitionFiles(
   disk: Disk,
   place: TopicPartition,
   topicId: string,
 ): Promise<void> {
   const directory = partitionPath(disk.directory, place)
+  if ((await disk.fileSystem.stat(directory)) !== undefined) await removeLeftover(disk, directory)
   await disk.attempt(`create ${directory}`, async () => {
     await disk.fileSystem.makeDirectory(directory)
     const file = await disk.fileSystem.open(`${directory}/${segmentFileName(0, '.log')}`, 'create')
@@ -43,6 +50,24 @@ export async function createPartitionFiles(
   })
   const metadata = Buffer.from(metadataText(topicId))
   await replaceFile(disk, `${directory}/${PARTITION_METADATA_FILE}`, metadata)
+}
+
+/** A failed sync may have left an entry that no later sync makes durable, so nothing of it is kept. */
+async function removeLeftover(disk: Disk, directory: string): Promise<void> {
+  const names = await disk.fileSystem.list(directory)
+  for (const name of names) {
+    const found = await disk.fileSystem.stat(`${directory}/${name}`)
+    if (!name.endsWith('.log') || found?.sizeBytes === 0) continue
+    throw new CorruptDataError(
+      'CORRUPT_DATA',
+      `${directory}/${name} holds records, but no topic is registered there. Nothing was changed; move the directory away.`,
+      { facts: { file: `${directory}/${name}`, position: 0 } },
+    )
+  }
+  await disk.attempt(`make ${directory} anew`, async () => {
+    for (const name of names) await disk.fileSystem.remove(`${directory}/${name}`)
+    await disk.fileSystem.removeDirectory(directory)
+  })
 }
 
 /** Opens a partition for writing, after recovering it. */

@@ -67,6 +67,7 @@ class Recovery {
     const bases = (await disk.fileSystem.list(directory))
       .map(segmentBaseOffset)
       .filter((base) => base !== undefined)
+    await this.#remakeEmptySegment(bases)
     log.startOffset = bases[0] ?? 0
     for (const base of bases) {
       await this.#openSegment(base, base === bases.at(-1))
@@ -77,6 +78,24 @@ class Recovery {
     log.visibleOffset = log.endOffset
     log.producers.keep()
     return log
+  }
+
+  /**
+   * Makes an empty last file anew. When the sync of its entry failed, the next sync may pass over it, and
+   * records that were synced into the file would go with its entry.
+   */
+  async #remakeEmptySegment(bases: readonly number[]): Promise<void> {
+    const { disk, directory } = this.#request
+    const last = bases.at(-1)
+    if (last === undefined || bases.length === 1) return
+    const path = `${directory}/${segmentFileName(last, '.log')}`
+    const found = await disk.fileSystem.stat(path)
+    if (found?.sizeBytes !== 0) return
+    await disk.attempt(`make ${path} anew`, async () => {
+      await disk.fileSystem.remove(path)
+      await (await disk.fileSystem.open(path, 'create')).close()
+    })
+    await disk.syncDirectory(directory)
   }
 
   /** Adds what the batches cannot tell. */
@@ -196,6 +215,8 @@ class Recovery {
     const last = bases.at(-1)
     if (this.#log.damage !== undefined || watermark === undefined) return
     if (last !== undefined && watermark.segment <= last) return
+    // Nothing was ever synced into it, so nothing is missing.
+    if (watermark.position === 0 && watermark.segment === this.#log.endOffset) return
     const file = `${directory}/${segmentFileName(watermark.segment, '.log')}`
     this.#log.damage = { topic, partition, file, position: 0, reason: 'the file is missing' }
   }
