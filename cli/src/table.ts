@@ -1,5 +1,5 @@
-import { styleText } from 'node:util'
 import { Option } from 'commander'
+import { paintData } from './talk.ts'
 
 /** The options of every command that prints a list. */
 export interface OutputOption {
@@ -35,7 +35,7 @@ function table(rows: readonly Readonly<Record<string, Cell>>[]): string {
     const isNumeric = rows.every((row) => typeof row[name] === 'number')
     const width = Math.max(name.length, ...cells.map((cell) => cell.length))
     const align = (text: string) => (isNumeric ? text.padStart(width) : text.padEnd(width))
-    return { heading: styleText('bold', align(name)), cells: cells.map(align) }
+    return { heading: paintData('bold', align(name)), cells: cells.map(align) }
   })
   const line = (cells: string[]) => cells.join('  ').trimEnd()
   return [

@@ -12,3 +12,8 @@ export function say(message: string): void {
 export function paint(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stderr })
 }
+
+/** Colours for standard output, by the same rule. */
+export function paintData(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout })
+}

@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Called with all of standard error so far, whenever there is more. */
   readonly onStderr?: (stderr: string, kill: (signal: NodeJS.Signals) => void) => void
+  /** Stop reading standard output after its first bytes, as `head` does. */
+  readonly closeStdoutEarly?: boolean
   readonly onStdout?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
 }
 
@@ -47,6 +49,7 @@ export function runCommand(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
     options.onStdout?.(stdout, kill)
+    if (options.closeStdoutEarly === true) child.stdout.destroy()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text

@@ -1,5 +1,108 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import type { Log, PartitionDescription, TopicDescription } from '@millrace/core'
+import { Interrupt } from '../interrupt.ts'
+import { type LogOption, logOption, withLog } from '../log-option.ts'
+import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
+import type { RecordFormat } from '../records/record-printer.ts'
+import { type Start, startOption } from '../records/start-option.ts'
+import { say } from '../talk.ts'
+
+interface ConsumeOptions extends LogOption {
+  readonly fromBeginning?: boolean
+  readonly offset?: Start
+  readonly partition?: number
+  readonly count?: number
+  readonly exit?: boolean
+  readonly isolationLevel: 'read_committed' | 'read_uncommitted'
+  readonly output: RecordFormat
+}
 
 export default function define(command: Command): void {
-  command.action(() => {})
+  command
+    .argument('<topic>')
+    .option('--from-beginning', 'from the oldest record; else only new ones')
+    .addOption(
+      new Option(
+        '--offset <start>',
+        'from an offset, -N for the last N of each partition, earliest, latest, or a time',
+      )
+        .argParser(startOption)
+        .conflicts('fromBeginning'),
+    )
+    .option('-p, --partition <number>', 'only this partition', nonNegativeInteger)
+    .option('-n, --count <count>', 'stop after that many records', positiveInteger)
+    .option('-e, --exit', 'stop at the end of what is there now')
+    .addOption(
+      new Option('--isolation-level <level>', 'whether to wait for transactions to be committed')
+        .choices(['read_committed', 'read_uncommitted'])
+        .default('read_committed'),
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'how to print; value: what produce took, a line each')
+        .choices(['text', 'json', 'value'])
+        .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
+    )
+    .addOption(logOption())
+    .addHelpText('after', examples)
+    .action(consume)
+}
+
+const examples = `
+Reading beside a running writer is fine; nothing is written or committed.
+
+Examples:
+  millrace consume flights --from-beginning -n 3
+  millrace consume flights --offset -10 --exit
+  millrace consume flights --offset 2026-01-31T12:00Z -o json | jq .value`
+
+async function consume(name: string, options: ConsumeOptions): Promise<void> {
+  const { withTopicSuggestion } = await import('../topic-suggestion.ts')
+  const interrupt = new Interrupt('')
+  try {
+    await withLog(options, 'read-only', async (log) => {
+      const topic = await withTopicSuggestion(log, name, () => log.describeTopic(name))
+      await print(log, topic, options, interrupt.signal)
+    })
+    process.exitCode = interrupt.code
+  } finally {
+    interrupt.stop()
+  }
+}
+
+async function print(
+  log: Log,
+  topic: TopicDescription,
+  options: ConsumeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { fromBeginning, offset, exit = false, isolationLevel: isolation, count } = options
+  const start = offset ?? { at: fromBeginning === true ? 'earliest' : 'latest' }
+  if (process.stderr.isTTY && 'at' in start && start.at === 'latest' && !exit) {
+    say(`Waiting for new records in ${topic.name}; --from-beginning shows the old ones.`)
+  }
+  const { readPartitions } = await import('../records/read-partitions.ts')
+  const { printRecords } = await import('../records/record-printer.ts')
+  const { writeData } = await import('../write-data.ts')
+  const partitions = await chosenPartitions(topic, options.partition)
+  const plan = { topic, partitions, start, isolation, untilEnd: exit }
+  let left = count ?? Infinity
+  for await (const fetched of readPartitions(log, plan, signal)) {
+    const printed = printRecords(topic.name, fetched, options.output, left)
+    await writeData(printed.lines)
+    left -= printed.count
+    if (left === 0) return
+  }
+}
+
+/** @throws UsageError when the topic has no such partition. */
+async function chosenPartitions(
+  { name, partitions }: TopicDescription,
+  chosen: number | undefined,
+): Promise<readonly PartitionDescription[]> {
+  if (chosen === undefined) return partitions
+  const found = partitions.filter(({ partition }) => partition === chosen)
+  if (found.length > 0) return found
+  const { UsageError } = await import('@millrace/core')
+  const last = partitions.length - 1
+  throw new UsageError('USAGE', `Topic ${name} has partitions 0 to ${last}, and no ${chosen}.`)
 }

@@ -1,0 +1,49 @@
+import { paintData } from '../talk.ts'
+import type { FetchedRecords } from './read-partitions.ts'
+import { type ConsumedRecord, recordToJson, textOf } from './record-json.ts'
+
+/** `text` is for people, `json` for programs, `value` for what reads lines. */
+export type RecordFormat = 'text' | 'json' | 'value'
+
+const newline = Buffer.from('\n')
+
+/** The line a record is printed as, in each format. */
+const recordLine: Record<RecordFormat, (record: ConsumedRecord) => string | Uint8Array> = {
+  json: recordToJson,
+  value: ({ value }) => value ?? '',
+  text({ topic, partition, offset, timestampMs, key, value }) {
+    const place = `${topic}[${partition}]@${offset}  ${timeOf(timestampMs)}`
+    return `${paintData('dim', place)}  ${paintData('cyan', shown(key))}  ${shown(value)}`
+  },
+}
+
+function timeOf(timestampMs: number): string {
+  const time = new Date(timestampMs)
+  return Number.isNaN(time.getTime()) ? String(timestampMs) : time.toISOString()
+}
+
+/** Control characters of a record must not reach the terminal. */
+function shown(bytes: Uint8Array | null): string {
+  if (bytes === null) return '-'
+  const text = textOf(bytes) ?? `base64:${Buffer.from(bytes).toString('base64')}`
+  return text.replaceAll(/\p{Cc}/gu, '·')
+}
+
+/** The first records of what was fetched, as lines; at most `limit`. */
+export function printRecords(
+  topic: string,
+  { partition, end, records }: FetchedRecords,
+  format: RecordFormat,
+  limit: number,
+): { readonly lines: Buffer; readonly count: number } {
+  const line = recordLine[format]
+  const lines: Uint8Array[] = []
+  let count = 0
+  while (count < limit && records.next() && records.offset < end) {
+    const { offset, timestampMs, key, value, headers } = records
+    const printed = line({ topic, partition, offset, timestampMs, key, value, headers })
+    lines.push(typeof printed === 'string' ? Buffer.from(printed) : printed, newline)
+    count++
+  }
+  return { lines: Buffer.concat(lines), count }
+}
