@@ -1,0 +1,35 @@
+import { BatchReader, type Log, type Position, RejectedError } from '@millrace/core'
+
+const FETCH_BYTES = 1024 * 1024
+
+/**
+ * Reads a partition from its start to its present end, committed records only, for topics whose last
+ * record per key is the truth. The cursor stands on each record in turn.
+ */
+export async function readToEnd(
+  log: Log,
+  topic: string,
+  partition: number,
+  each: (cursor: BatchReader) => void,
+): Promise<void> {
+  const isolation = 'read_committed'
+  const end = await log.findOffset({ topic, partition, at: 'latest', isolation })
+  let position: Position = await log.findOffset({ topic, partition, at: 'earliest' })
+  while (position.offset < end.offset) {
+    const { partitions } = await log.fetch({
+      isolation,
+      maxWaitMs: 0,
+      maxBytes: FETCH_BYTES,
+      partitions: [{ topic, partition, position, maxBytes: FETCH_BYTES }],
+    })
+    const fetched = partitions[0]
+    if (fetched?.error !== undefined) {
+      const { code, message, facts } = fetched.error
+      throw new RejectedError(code, message, facts === undefined ? {} : { facts })
+    }
+    if (fetched === undefined || fetched.nextOffset === position.offset) return
+    const cursor = new BatchReader(fetched.batches, { fromOffset: position.offset })
+    while (cursor.next()) each(cursor)
+    position = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
+  }
+}

@@ -1,0 +1,96 @@
+import { BatchWriter, type Log, UsageError } from '@millrace/core'
+import type { Plan, ProcessStage } from '../plan.ts'
+import { readToEnd } from './compacted-topic.ts'
+import { inputTopics, type Topics, topologyTopic } from './topics.ts'
+
+/** What the next run must find unchanged, as kept in the log. */
+interface KeptTopology {
+  readonly stages: readonly KeptStage[]
+}
+
+interface KeptStage {
+  readonly id: string
+  readonly inputs: readonly { readonly topicId: string; readonly partitions: number }[]
+  readonly stores: readonly { readonly name: string; readonly shape: string }[]
+}
+
+/**
+ * Compares the stages that hold state with those of the last run, and keeps them for the next.
+ *
+ * @throws UsageError naming the change that the kept state does not survive, and the ways out.
+ */
+export async function checkTopology(log: Log, plan: Plan, topics: Topics): Promise<void> {
+  const topic = topologyTopic(plan.pipeline)
+  let keptText: string | undefined
+  await readToEnd(log, topic, 0, (cursor) => {
+    keptText = cursor.value === null ? undefined : Buffer.from(cursor.value).toString()
+  })
+  const now = describe(plan, topics)
+  const nowText = JSON.stringify(now)
+  if (keptText === nowText) return
+  if (keptText !== undefined) compare(plan.pipeline, JSON.parse(keptText) as KeptTopology, now)
+  const batch = new BatchWriter()
+  batch.append(plan.pipeline, nowText, 0)
+  await log.append({ topic, partition: 0, batch: batch.finish() })
+}
+
+function describe(plan: Plan, topics: Topics): KeptTopology {
+  const holders = plan.stages.filter(
+    (stage): stage is ProcessStage => stage.kind === 'process' && stage.stores.length > 0,
+  )
+  return {
+    stages: holders.map((stage) => ({
+      id: stage.id,
+      inputs: inputTopics(stage).map((name) => {
+        const topic = topics.get(name)
+        return { topicId: topic?.topicId ?? '', partitions: topic?.partitions.length ?? 0 }
+      }),
+      stores: stage.stores.map(({ name, shape }) => ({ name, shape })),
+    })),
+  }
+}
+
+function compare(pipeline: string, kept: KeptTopology, now: KeptTopology): void {
+  for (const stage of now.stages) {
+    const before = kept.stages.find((other) => other.id === stage.id)
+    if (before === undefined) continue
+    const stores = stage.stores.filter((store) => changed(before, store))
+    if (stores.length > 0) throw changedState(pipeline, stage.id, stores)
+    if (JSON.stringify(before.inputs) === JSON.stringify(stage.inputs)) continue
+    throw changedInputs(pipeline, stage.id, before, stage)
+  }
+}
+
+function changed(before: KeptStage, store: KeptStage['stores'][number]): boolean {
+  const other = before.stores.find(({ name }) => name === store.name)
+  return other !== undefined && other.shape !== store.shape
+}
+
+function changedState(pipeline: string, stage: string, stores: KeptStage['stores']): UsageError {
+  const names = stores.map((store) => `${store.name} (now ${store.shape})`).join(', ')
+  return new UsageError(
+    'USAGE',
+    `The state of ${pipeline} / ${stage} was made by other operators: ${names}. ` +
+      `Give the changed operator a name of its own to begin it afresh, or undo the change.`,
+    { facts: { pipeline, stage, stores: stores.map(({ name }) => name) } },
+  )
+}
+
+function changedInputs(
+  pipeline: string,
+  stage: string,
+  before: KeptStage,
+  now: KeptStage,
+): UsageError {
+  const count = ({ inputs }: KeptStage) => inputs.map((input) => input.partitions).join(' and ')
+  const what =
+    count(before) === count(now)
+      ? 'reads other topics than those its state was made from (or they were deleted and made anew)'
+      : `has state for ${count(before)} input partitions, and they are ${count(now)} now`
+  return new UsageError(
+    'USAGE',
+    `${pipeline} / ${stage} ${what}. Run it under another pipeline name to build the state afresh from ` +
+      `the beginning of its input, or bring back the topics as they were.`,
+    { facts: { pipeline, stage } },
+  )
+}

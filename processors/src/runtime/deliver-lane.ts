@@ -1,0 +1,202 @@
+import { BatchReader, type Log, type TopicPartition } from '@millrace/core'
+import type { DeliverStage } from '../plan.ts'
+import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
+import { appendDeadLetters, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
+import { type Delivery, DeliverTask } from './deliver-task.ts'
+import { Epoch } from './epoch.ts'
+import { PositionReporter } from './position-reporter.ts'
+import type { StageCounters } from './progress.ts'
+import type { RunContext } from './stage-context.ts'
+
+/**
+ * One connection of a sink and the tasks that share it. Writes go one at a time, and while one is
+ * under way the next epoch is read and decoded: at most two epochs are in memory.
+ */
+export class DeliverLane {
+  readonly #context: RunContext
+  readonly #stage: DeliverStage
+  readonly #counters: StageCounters
+  readonly #onCommitted: () => void
+  readonly #epoch: Epoch
+  readonly #group: string
+  readonly #reporter: PositionReporter
+  #sink: OpenSink | undefined
+  #tasks: DeliverTask[] = []
+  /** The write under way, and whose it is. */
+  #writing: Promise<void> | undefined
+  #written: { readonly task: DeliverTask; readonly delivery: Delivery } | undefined
+
+  constructor(
+    context: RunContext,
+    stage: DeliverStage,
+    counters: StageCounters,
+    onCommitted: () => void,
+  ) {
+    this.#context = context
+    this.#stage = stage
+    this.#counters = counters
+    this.#onCommitted = onCommitted
+    this.#epoch = new Epoch(context.clock)
+    this.#group = `${context.plan.pipeline}-${stage.id}`
+    this.#reporter = new PositionReporter(context.log, this.#group, context.clock)
+  }
+
+  get lag(): number {
+    return this.#tasks.reduce((sum, task) => sum + task.input.lag, 0)
+  }
+
+  async open(partitions: readonly number[], nameOf: (partition: number) => string): Promise<void> {
+    const sink = await this.#stage.sink.open(this.#sinkContext())
+    this.#sink = sink
+    for (const partition of partitions) {
+      const at = { sink, partition, name: nameOf(partition) }
+      this.#tasks.push(await DeliverTask.claim(this.#context, this.#stage, this.#counters, at))
+    }
+  }
+
+  /** True when all its partitions have come to their ends. */
+  async run(): Promise<boolean> {
+    const hasEnded = await this.#deliverAll().finally(() => this.#writing)
+    await this.#reporter.flush()
+    return hasEnded
+  }
+
+  async close(): Promise<void> {
+    for (const task of this.#tasks) {
+      task.close()
+      await task.sinkTask.release()
+    }
+    await this.#sink?.close()
+  }
+
+  async #deliverAll(): Promise<boolean> {
+    const { control } = this.#context
+    while (!control.draining) {
+      const open = this.#tasks.filter((task) => !this.#hasEnded(task))
+      const arriving = open.map((task) => task.input.fetch())
+      const task = this.#nextReady()
+      if (task === undefined) {
+        if (open.length === 0) return true
+        await control.waitFor(arriving)
+        continue
+      }
+      await this.#fillEpoch(task)
+      const delivery = await task.seal(this.#epoch)
+      this.#epoch.restart()
+      await this.#writing
+      if (control.failed) return false
+      this.#write(task, delivery)
+    }
+    return false
+  }
+
+  #hasEnded({ input }: DeliverTask): boolean {
+    const end = this.#context.bounds.endOf(input.topic, input.partition)
+    return end !== undefined && input.position.offset >= end
+  }
+
+  /** Tasks take turns. */
+  #nextReady(): DeliverTask | undefined {
+    const index = this.#tasks.findIndex((task) => task.isReady)
+    if (index < 0) return undefined
+    const [task] = this.#tasks.splice(index, 1)
+    if (task !== undefined) this.#tasks.push(task)
+    return task
+  }
+
+  /**
+   * Until the epoch is over or its input is drained; while another write is under way there is no
+   * hurry, so that the next one grows.
+   */
+  async #fillEpoch(task: DeliverTask): Promise<void> {
+    const { control } = this.#context
+    const epoch = this.#epoch
+    while (!control.draining) {
+      task.take(epoch)
+      if (epoch.isOver || epoch.remainingMs === 0) return
+      if (task.isReady) continue
+      if (task.input.hasMore) await task.input.fetch()
+      else if (this.#writing === undefined || this.#hasEnded(task)) return
+      else await control.waitFor([this.#writing, task.input.fetch()])
+    }
+  }
+
+  #write(task: DeliverTask, delivery: Delivery): void {
+    this.#written = { task, delivery }
+    this.#writing = this.#commit(task, delivery).finally(() => (this.#writing = undefined))
+    this.#writing.catch((error: unknown) => this.#context.control.fail(error))
+  }
+
+  async #commit(task: DeliverTask, delivery: Delivery): Promise<void> {
+    const { log, plan, trimmer } = this.#context
+    const { batch, letters, position, records, bytes } = delivery
+    await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
+    if (batch.size > 0 || letters.length > 0) await task.sinkTask.write(batch)
+    this.#counters.rows += records
+    this.#counters.bytes += bytes
+    this.#onCommitted()
+    const { topic, topicId, partition } = task.input
+    const stored = { topic, topicId, partition, position }
+    if (this.#stage.sink.guarantee === 'exactly-once') await this.#reporter.report(stored)
+    else await log.commitPositions({ group: this.#group, positions: [stored] })
+    if (batch.size > 0) await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+  }
+
+  #sinkContext(): SinkContext {
+    const { logId, plan, control, onError, notice } = this.#context
+    return {
+      pipeline: plan.pipeline,
+      logId,
+      columns: this.#stage.columns,
+      ...(onError === 'fail'
+        ? {}
+        : { deadLetter: (refused: readonly DeadLetter[]) => this.#refused(refused) }),
+      notice,
+      signal: control.abort,
+    }
+  }
+
+  /** Rows that the sink will not have; under the policy `skip` they are only counted. */
+  async #refused(refused: readonly DeadLetter[]): Promise<void> {
+    const { log, plan, onError } = this.#context
+    const written = this.#written
+    if (written === undefined) return
+    this.#counters.skipped += refused.length
+    if (onError === 'skip') return
+    const letters: DeadLetterRecord[] = []
+    for (const letter of refused) letters.push(await this.#letter(written, letter))
+    await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
+    this.#counters.deadLetters += refused.length
+  }
+
+  async #letter(
+    { task, delivery }: { task: DeliverTask; delivery: Delivery },
+    { index, code, cause }: DeadLetter,
+  ): Promise<DeadLetterRecord> {
+    const { topic, partition } = task.input
+    const offset = delivery.offsets[index] ?? -1
+    const origin = { topic, partition }
+    const bytes = await readRecord(this.#context.log, origin, offset)
+    const timestampMs = delivery.timestamps[index] ?? 0
+    return { origin, offset, at: this.#stage.sink.name, code, cause, timestampMs, ...bytes }
+  }
+}
+
+/** The bytes of one record, as they lie in the log. */
+async function readRecord(
+  log: Log,
+  { topic, partition }: TopicPartition,
+  offset: number,
+): Promise<{ key: Uint8Array | null; value: Uint8Array | null }> {
+  const { partitions } = await log.fetch({
+    isolation: 'read_committed',
+    maxWaitMs: 0,
+    maxBytes: 1,
+    partitions: [{ topic, partition, position: { offset, leaderEpoch: -1 }, maxBytes: 1 }],
+  })
+  const batches = partitions[0]?.batches
+  const cursor =
+    batches === undefined ? undefined : new BatchReader(batches, { fromOffset: offset })
+  if (cursor?.next() !== true || cursor.offset !== offset) return { key: null, value: null }
+  return { key: cursor.key, value: cursor.value }
+}

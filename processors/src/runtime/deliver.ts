@@ -1,0 +1,61 @@
+import type { DeliverStage } from '../plan.ts'
+import { DeliverLane } from './deliver-lane.ts'
+import { StageCounters } from './progress.ts'
+import type { RunContext, StageRun } from './stage-context.ts'
+
+/** Topic → sink: a task per partition, each committed in the sink; a few lanes share the tasks. */
+export class DeliverRun implements StageRun {
+  readonly counters: StageCounters
+  readonly #context: RunContext
+  readonly #stage: DeliverStage
+  readonly #lanes: DeliverLane[] = []
+
+  constructor(context: RunContext, stage: DeliverStage) {
+    this.#context = context
+    this.#stage = stage
+    this.counters = new StageCounters(stage.id, 'deliver')
+  }
+
+  async open(): Promise<void> {
+    const { topics, connections } = this.#context
+    const topic = this.#stage.input.topic.name
+    const count = topics.get(topic)?.partitions.length ?? 0
+    const partitions = Array.from({ length: count }, (_, partition) => partition)
+    const suffix = this.#isFirstWay() ? '' : ` ${this.#stage.id}`
+    for (let lane = 0; lane < Math.min(connections, count); lane++) {
+      const opened = new DeliverLane(this.#context, this.#stage, this.counters, () =>
+        this.#countRowsLeft(),
+      )
+      this.#lanes.push(opened)
+      const own = partitions.filter((partition) => partition % connections === lane)
+      await opened.open(own, (partition) => `${topic}-${partition}${suffix}`)
+    }
+    this.#countRowsLeft()
+  }
+
+  async run(): Promise<void> {
+    this.counters.state = 'running'
+    const ended = await Promise.all(this.#lanes.map((lane) => lane.run()))
+    this.#context.control.abort.throwIfAborted()
+    if (ended.every(Boolean)) this.counters.state = 'ended'
+  }
+
+  async close(): Promise<void> {
+    for (const lane of this.#lanes) await lane.close()
+  }
+
+  /** A second way from one topic into one sink needs task names of its own. */
+  #isFirstWay(): boolean {
+    const same = this.#context.plan.stages.filter(
+      (stage) =>
+        stage.kind === 'deliver' &&
+        stage.sink.name === this.#stage.sink.name &&
+        stage.input.topic.name === this.#stage.input.topic.name,
+    )
+    return same[0] === this.#stage
+  }
+
+  #countRowsLeft(): void {
+    this.counters.rowsLeft = this.#lanes.reduce((sum, lane) => sum + lane.lag, 0)
+  }
+}

@@ -1,0 +1,75 @@
+import { MillraceError, RejectedError, type TopicPartition } from '@millrace/core'
+import type { DeadLetterRecord } from './dead-letter.ts'
+import type { ErrorPolicy } from './options.ts'
+import type { StageCounters } from './progress.ts'
+
+/** A record that could not be read, that a callback threw on, or that cannot be written. */
+export interface Failure {
+  /** The topic's value format, the operator, or the output. */
+  readonly at: string
+  /** What happened there, such as `cannot be read as json`. */
+  readonly what: string
+  readonly error: unknown
+  readonly origin: TopicPartition
+  readonly offset: number
+  readonly timestampMs: number
+  /** The original record, asked for only when it is kept. */
+  readonly bytes: () => { readonly key: Uint8Array | null; readonly value: Uint8Array | null }
+}
+
+/** What a stage does with records that fail: the pipeline's policy, counted and reported. */
+export class Failures {
+  readonly #policy: ErrorPolicy
+  readonly #counters: StageCounters
+  readonly #keep: (letter: DeadLetterRecord) => void
+
+  /** @param keep takes a dead letter into what is made durable before, or with, the commit that passes it. */
+  constructor(
+    policy: ErrorPolicy,
+    counters: StageCounters,
+    keep: (letter: DeadLetterRecord) => void,
+  ) {
+    this.#policy = policy
+    this.#counters = counters
+    this.#keep = keep
+  }
+
+  /** @throws RejectedError under the policy `fail`; the epoch is then aborted and nothing of it happened. */
+  handle(failure: Failure): void {
+    if (this.#policy === 'fail') throw failed(failure)
+    this.#counters.skipped++
+    if (this.#policy === 'skip') return
+    this.#counters.deadLetters++
+    const { at, error, origin, offset, timestampMs } = failure
+    const code = codeOf(error)
+    this.#keep({
+      at,
+      origin,
+      offset,
+      timestampMs,
+      code,
+      cause: messageOf(error),
+      ...failure.bytes(),
+    })
+  }
+}
+
+function failed({ at, what, error, origin, offset }: Failure): RejectedError {
+  const place = `${origin.topic}[${origin.partition}]@${offset}`
+  const message =
+    `${at}: the record ${place} ${what}: ${messageOf(error)} Nothing of it was committed. ` +
+    `Correct the pipeline or the record; or pass over such records with onError 'dead-letter' or 'skip'.`
+  return new RejectedError(codeOf(error), message, {
+    cause: error,
+    facts: { ...origin, offset, at },
+  })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof MillraceError ? error.code : 'CALLBACK_FAILED'
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return /[.!?]$/.test(message) ? message : `${message}.`
+}

@@ -1,0 +1,80 @@
+import { type Encoded, partitionOfKey } from '@millrace/core'
+import type { NamedKey, StreamRecord } from '../operators/record.ts'
+import type { StageOutput } from '../plan.ts'
+import type { Topic } from '../topic.ts'
+import type { TransactionalWriter } from './transactional-writer.ts'
+
+/** Takes a record that cannot be written; throws, or has it passed over. */
+type Refuse = (output: string, record: StreamRecord, error: unknown) => void
+
+interface Kept {
+  readonly partition: number
+  readonly key: Encoded
+  readonly record: StreamRecord
+}
+
+// Records without a key stay on one partition for this many, which makes large batches.
+const STICKY_RECORDS = 1024
+
+/** Writes the records that reach one output of a stage into the stage's open epoch. */
+export class OutputWriter {
+  readonly #output: StageOutput
+  readonly #topic: Topic
+  readonly #writer: TransactionalWriter
+  readonly #refuse: Refuse
+  readonly #partitions: number
+  /** Of an output that keeps the last record per key: this epoch's, by encoded key. */
+  readonly #last = new Map<string, Kept>()
+  #keyless = 0
+
+  constructor(output: StageOutput, writer: TransactionalWriter, refuse: Refuse) {
+    this.#output = output
+    this.#topic = output.topic
+    this.#writer = writer
+    this.#refuse = refuse
+    this.#partitions = writer.partitionsOf(output.topic.name)
+  }
+
+  write(record: StreamRecord, task: number): void {
+    try {
+      const { keyOf } = this.#topic
+      const streamKey = record.key as NamedKey | null
+      const named = keyOf === undefined || record.value === null ? streamKey : keyOf(record.value)
+      const key = named === null ? null : this.#topic.key.encode(named)
+      const partition = this.#partitionOf(named, key, record, task)
+      if (this.#output.lastPerKey && key !== null) {
+        const identity = typeof key === 'string' ? key : Buffer.from(key).toString('latin1')
+        this.#last.set(identity, { partition, key, record })
+      } else this.#append(partition, key, record)
+    } catch (error) {
+      this.#refuse(this.#output.id, record, error)
+    }
+  }
+
+  /** Writes what was kept back until the end of the epoch. */
+  seal(): void {
+    for (const { partition, key, record } of this.#last.values()) {
+      try {
+        this.#append(partition, key, record)
+      } catch (error) {
+        this.#refuse(this.#output.id, record, error)
+      }
+    }
+    this.#last.clear()
+  }
+
+  #append(partition: number, key: Encoded, { value, timestampMs, headers }: StreamRecord): void {
+    const { name, timeOf, value: serde } = this.#topic
+    const encoded = value === null ? null : serde.encode(value)
+    const timeMs = timeOf === undefined || value === null ? timestampMs : timeOf(value)
+    this.#writer.append(name, partition, key, encoded, timeMs, headers)
+  }
+
+  #partitionOf(named: NamedKey | null, key: Encoded, record: StreamRecord, task: number): number {
+    if (this.#output.partition === 'task') return task
+    const { partitionBy } = this.#topic
+    if (partitionBy !== undefined) return partitionBy(named, record.value, this.#partitions)
+    if (key !== null) return partitionOfKey(key, this.#partitions)
+    return Math.floor(this.#keyless++ / STICKY_RECORDS) % this.#partitions
+  }
+}

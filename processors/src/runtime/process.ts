@@ -1,0 +1,170 @@
+import { invariant } from '@millrace/core'
+import type { StreamRecord } from '../operators/record.ts'
+import type { ProcessStage } from '../plan.ts'
+import { deadLetterTopic } from './dead-letter.ts'
+import { Epoch } from './epoch.ts'
+import { Failures } from './failures.ts'
+import { OutputWriter } from './output-writer.ts'
+import type { PartitionInput } from './partition-input.ts'
+import { ProcessTask } from './process-task.ts'
+import { StageCounters } from './progress.ts'
+import type { RunContext, StageRun } from './stage-context.ts'
+import { bytesOfValue } from './dead-letter.ts'
+import { inputTopics, outputTopics } from './topics.ts'
+import { TransactionalWriter } from './transactional-writer.ts'
+import { writtenTopics } from './written-topics.ts'
+
+/**
+ * Topics → operators with state → topics. All tasks that have input share an epoch and its
+ * transaction of outputs, changelogs and positions; the next epoch is worked on while it commits.
+ */
+export class ProcessRun implements StageRun {
+  readonly counters: StageCounters
+  readonly #context: RunContext
+  readonly #stage: ProcessStage
+  readonly #group: string
+  readonly #epoch: Epoch
+  readonly #outputs = new Map<string, OutputWriter>()
+  #tasks: ProcessTask[] = []
+  #inputs: readonly PartitionInput[] = []
+  #writer: TransactionalWriter | undefined
+  /** The commit in flight. */
+  #committing: Promise<void> | undefined
+
+  constructor(context: RunContext, stage: ProcessStage) {
+    this.#context = context
+    this.#stage = stage
+    this.#group = `${context.plan.pipeline}-${stage.id}`
+    this.counters = new StageCounters(stage.id, 'process')
+    this.#epoch = new Epoch(context.clock)
+  }
+
+  async open(): Promise<void> {
+    const { log, plan, topics, onError } = this.#context
+    const stage = this.#stage
+    const changelogs = stage.stores.map((store) => store.changelogTopic)
+    const writer = await TransactionalWriter.open(
+      log,
+      this.#group,
+      writtenTopics(this.#context, [...outputTopics(stage), ...changelogs]),
+    )
+    this.#writer = writer
+    const failures = new Failures(onError, this.counters, (letter) =>
+      writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
+    )
+    this.#openOutputs(writer, failures)
+    const positions = await log.readPositions(this.#group)
+    const counts = inputTopics(stage).map((name) => topics.get(name)?.partitions.length ?? 0)
+    this.#tasks = Array.from({ length: Math.max(...counts) }, (_, partition) => {
+      const { counters } = this
+      const outputs = this.#outputs
+      const context = this.#context
+      return new ProcessTask({ context, stage, partition, counters, failures, outputs, positions })
+    })
+    this.#inputs = this.#tasks.flatMap((task) => task.inputs.inputs)
+    this.counters.state = 'restoring'
+    for (const task of this.#tasks) await task.restore(log)
+    this.#countRowsLeft()
+  }
+
+  async run(): Promise<void> {
+    const { control, bounds, final } = this.#context
+    try {
+      const hasEnded = await this.#processAll()
+      control.abort.throwIfAborted()
+      if (hasEnded) for (const task of this.#tasks) task.flush(final ? 'closed' : 'early')
+      await this.#commit()
+      await this.#committing
+      if (!hasEnded) return
+      this.counters.state = 'ended'
+      await bounds.stageEnded(outputTopics(this.#stage))
+    } catch (error) {
+      await this.#writer?.abort().catch(() => {})
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const task of this.#tasks) task.close()
+  }
+
+  #openOutputs(writer: TransactionalWriter, failures: Failures): void {
+    const refuse = (at: string, record: StreamRecord, error: unknown) => {
+      const { origin, offset, timestampMs } = record
+      const bytes = () => ({ key: null, value: bytesOfValue(record.value) })
+      failures.handle({
+        ...{ at, what: 'cannot be written', error, origin, offset, timestampMs, bytes },
+      })
+    }
+    for (const output of this.#stage.outputs) {
+      this.#outputs.set(output.id, new OutputWriter(output, writer, refuse))
+    }
+  }
+
+  /** True when all inputs have come to their ends. */
+  async #processAll(): Promise<boolean> {
+    const { control } = this.#context
+    while (!control.draining) {
+      const open = this.#inputs.filter((input) => !this.#hasEnded(input))
+      const arriving = open.map((input) => input.fetch())
+      if (!this.#tasks.some((task) => task.inputs.isReady)) {
+        if (open.length === 0) return true
+        this.counters.state = 'waiting'
+        await control.waitFor(arriving)
+        continue
+      }
+      this.counters.state = 'running'
+      await this.#fillEpoch()
+      await this.#commit()
+    }
+    return false
+  }
+
+  #hasEnded(input: PartitionInput): boolean {
+    const end = this.#context.bounds.endOf(input.topic, input.partition)
+    return end !== undefined && input.position.offset >= end
+  }
+
+  /** Until the epoch is over or its input is drained. */
+  async #fillEpoch(): Promise<void> {
+    const epoch = this.#epoch
+    for (;;) {
+      for (const task of this.#tasks) task.take(epoch)
+      if (epoch.isOver || epoch.remainingMs === 0) break
+      const more = this.#inputs.filter((input) => !input.isReady && input.hasMore)
+      if (more.length === 0) break
+      await Promise.all(more.map((input) => input.fetch()))
+    }
+    // Whoever had to wait for the limit begins the next epoch.
+    const first = this.#tasks.shift()
+    if (first !== undefined) this.#tasks.push(first)
+  }
+
+  async #commit(): Promise<void> {
+    const writer = this.#writer
+    invariant(writer !== undefined, 'a process stage committed before it was opened')
+    const touched = this.#tasks.filter((task) => task.isTouched)
+    if (touched.length === 0) return
+    await Promise.all(touched.map((task) => task.drain()))
+    for (const output of this.#outputs.values()) output.seal()
+    const positions = touched.flatMap((task) => task.seal(writer))
+    const { records, bytes } = this.#epoch
+    this.#epoch.restart()
+    await this.#committing
+    this.#committing = writer.commit([{ group: this.#group, positions }]).then(async () => {
+      this.#committing = undefined
+      this.counters.rows += records
+      this.counters.bytes += bytes
+      this.#countRowsLeft()
+      const { trimmer } = this.#context
+      for (const { topic, partition, position } of positions) {
+        await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+      }
+    })
+    this.#committing.catch(() => {})
+  }
+
+  #countRowsLeft(): void {
+    this.counters.rowsLeft = this.#inputs.reduce((sum, input) => sum + input.lag, 0)
+  }
+}
