@@ -162,6 +162,14 @@ export class FileImage {
     this.#restart()
   }
 
+  /** Flips the bits of `mask` in one byte, on the disk and in memory, as decay of the medium does. */
+  rot(position: number, mask: number): void {
+    for (const bytes of [this.#cache, this.#disk]) {
+      const byte = bytes[position]
+      if (byte !== undefined) bytes[position] = byte ^ mask
+    }
+  }
+
   /** An independent copy, unsynced state included. */
   copy(): FileImage {
     const twin = new FileImage()

@@ -1,9 +1,13 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Ports } from '../io/index.ts'
 import { Scheduler } from './scheduler.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type PowerLoss, SimulatedDisk } from './simulated-disk.ts'
 import { SimulatedFileSystem } from './simulated-file-system.ts'
 import { VirtualClock } from './virtual-clock.ts'
+
+const IDLE_TICKS = 20
+const TIMERS_MAX = 100_000
 
 /** The ports of one simulated process, and the machine it runs on. */
 export interface SimulatedPorts extends Ports {
@@ -76,14 +80,14 @@ export class SimulatedMachine {
     while (!isSettled) {
       await Promise.resolve()
       idleTicks = this.#scheduler.isIdle ? idleTicks + 1 : 0
-      if (idleTicks < 100) continue
+      if (idleTicks < IDLE_TICKS) continue
+      // Runs when no microtask is left: then, and only then, nothing can happen by itself.
+      await setImmediate()
       idleTicks = 0
+      if (isSettled || !this.#scheduler.isIdle) continue
       timersFired += 1
-      const clock = this.#process?.clock
-      if (timersFired > 100_000 || !clock?.fireNext()) {
-        throw new Error(
-          'stuck: neither input or output nor a timer is left, and the work is not done',
-        )
+      if (timersFired > TIMERS_MAX || !this.#process?.clock.fireNext()) {
+        throw new Error('stuck: neither input or output nor a timer is left to wait for')
       }
     }
     return settled

@@ -1,0 +1,25 @@
+import { describe, expect, test } from 'vitest'
+import { sourceOf } from './plant.ts'
+import { plantedBugs } from './planted-bugs.ts'
+import { runInProcess } from './pool.ts'
+
+/** Lives within which each planted bug must be found. */
+const SEED_BUDGET = 1000
+
+test('at least twelve bugs are planted', () => {
+  expect(plantedBugs.length).toBeGreaterThanOrEqual(12)
+})
+
+describe.concurrent('the simulation finds a planted bug', { timeout: 120_000 }, () => {
+  test.each(plantedBugs)('$name', { concurrent: false }, async (bug) => {
+    const found = sourceOf(bug.file).split(bug.find).length - 1
+    expect(found, `times that the text to replace stands in ${bug.file}`).toBe(1)
+    const request = { firstSeed: 1, count: SEED_BUDGET, step: 1, failuresMax: 1, bug: bug.name }
+    const { failures } = await runInProcess(request)
+    const [failure] = failures
+    console.log(
+      `${bug.name}: ${failure === undefined ? 'not found' : `found by seed ${failure.seed}`}`,
+    )
+    expect(failure?.message).toBeDefined()
+  })
+})

@@ -1,0 +1,53 @@
+import { type Log, MillraceError } from '@millrace/core'
+import { promise } from './model.ts'
+import { readAll } from './readers.ts'
+import { partitionsThere, verifyRecovered } from './verify.ts'
+import type { World } from './world.ts'
+
+/**
+ * Flips one bit of a segment of a log that lies closed. It must be noticed, nothing wrong may be read,
+ * and no byte may be deleted: once the bit is flipped back, everything is there again.
+ */
+export async function decay(world: World, open: () => Promise<Log>): Promise<void> {
+  const { random, tally } = world
+  const files = [...world.machine.disk.files()].filter(
+    ([path, { sizeBytes }]) => path.endsWith('.log') && sizeBytes > 0,
+  )
+  if (files.length === 0) return
+  const [path, image] = random.pick(files)
+  const { sizeBytes } = image
+  const position = random.integer(sizeBytes)
+  const mask = 1 << random.integer(8)
+  image.rot(position, mask)
+  const isNoticed = await readRotten(world, open)
+  promise(isNoticed, () => `${path}: a flipped bit in byte ${position} was not noticed`)
+  const after = world.machine.disk.files().get(path)
+  promise(
+    after === image && after.sizeBytes >= sizeBytes,
+    () => `${path}: damaged at byte ${position}, and then cut or deleted`,
+  )
+  image.rot(position, mask)
+  tally.count('bit rot noticed')
+  world.ports = world.machine.boot()
+  world.log = await open()
+  await verifyRecovered(world)
+}
+
+/** Opens and reads all; whether anything said that the data is damaged. */
+async function readRotten(world: World, open: () => Promise<Log>): Promise<boolean> {
+  world.ports = world.machine.boot()
+  world.corruptAnswers = 0
+  try {
+    world.log = await open()
+    const { damaged } = await world.log.describe()
+    for (const partition of partitionsThere(world)) {
+      await readAll(world, partition, 'read_uncommitted', partition.startOffset)
+    }
+    return damaged.length > 0 || (world.corruptAnswers ?? 0) > 0
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'CORRUPT_DATA') return true
+    throw error
+  } finally {
+    world.corruptAnswers = undefined
+  }
+}

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest'
+import { knownSeeds } from './known-seeds.ts'
+import { runLives } from './lives.ts'
+import { runInProcess } from './pool.ts'
+import { Tally } from './tally.ts'
+
+const LIVES = 5000
+const WORKERS = 2
+
+test(
+  'an acknowledged record survives every crash, and nothing is invented, moved or half shown',
+  { timeout: 300_000 },
+  async () => {
+    const results = await Promise.all(
+      Array.from({ length: WORKERS }, (_, index) =>
+        runInProcess({ firstSeed: index, count: LIVES / WORKERS, step: WORKERS, failuresMax: 1 }),
+      ),
+    )
+    const tally = new Tally()
+    for (const result of results) tally.add(result.tally)
+    const replays = results.flatMap(({ failures }) =>
+      failures.map(({ seed, message }) => `npm run sim -- --seed ${seed}\n${message}`),
+    )
+    expect(replays).toEqual([])
+    expect(tally.lives).toBe(LIVES)
+    expect(tally.belowFloor).toEqual([])
+  },
+)
+
+test('the same seed lives the same life', async () => {
+  const first = await runLives(42, 3)
+  expect(await runLives(42, 3)).toEqual(first)
+})
+
+describe.skipIf(knownSeeds.length === 0)('seeds that once found a bug', () => {
+  test.each(knownSeeds)('$seed: $found', async ({ seed }) => {
+    expect((await runLives(seed, 1)).failures).toEqual([])
+  })
+})
