@@ -1,4 +1,4 @@
-import { BatchReader, type Log, type TopicPartition } from '@millrace/core'
+import { BatchReader, type Column, type Log, type TopicPartition } from '@millrace/core'
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
 import { appendDeadLetters, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
@@ -147,7 +147,7 @@ export class DeliverLane {
     return {
       pipeline: plan.pipeline,
       logId,
-      columns: this.#stage.columns,
+      columns: firstOfName(this.#stage.columns),
       ...(onError === 'fail'
         ? {}
         : { deadLetter: (refused: readonly DeadLetter[]) => this.#refused(refused) }),
@@ -180,6 +180,13 @@ export class DeliverLane {
     const timestampMs = delivery.timestamps[index] ?? 0
     return { origin, offset, at: this.#stage.sink.name, code, cause, timestampMs, ...bytes }
   }
+}
+
+/** A key's column stands before the value's of the same name. */
+function firstOfName(columns: readonly Column[]): Column[] {
+  return columns.filter(
+    ({ name }, index) => columns.findIndex((other) => other.name === name) === index,
+  )
 }
 
 /** The bytes of one record, as they lie in the log. */
