@@ -16,6 +16,7 @@ export class CopyIn implements Submittable {
   #connection: Connection | undefined
   #inFlight: Promise<void> | undefined
   #failure: Error | undefined
+  #rowCount = 0
 
   private constructor(sql: string) {
     this.#sql = sql
@@ -48,6 +49,11 @@ export class CopyIn implements Submittable {
     await this.#ended.promise
   }
 
+  /** Rows that the server counted; known once {@link finish} has resolved. */
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
   /** Takes everything back: the server rolls the statement back, as after any error. */
   async cancel(): Promise<void> {
     if (this.#failure === undefined) {
@@ -67,7 +73,9 @@ export class CopyIn implements Submittable {
     this.#started.resolve()
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(message: { readonly text: string }): void {
+    this.#rowCount = Number(message.text.split(' ')[1])
+  }
 
   handleReadyForQuery(): void {
     this.#ended.resolve()

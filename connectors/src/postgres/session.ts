@@ -69,13 +69,18 @@ export class Session {
     }
   }
 
-  /** Runs one COPY whose bytes `feed` sends; when it throws, the COPY is taken back. */
-  async copyIn(sql: string, feed: (copy: CopyIn) => Promise<void>): Promise<void> {
+  /**
+   * Runs one COPY whose bytes `feed` sends; when it throws, the COPY is taken back.
+   *
+   * @returns the rows that the server counted.
+   */
+  async copyIn(sql: string, feed: (copy: CopyIn) => Promise<void>): Promise<number> {
     let copy: CopyIn | undefined
     try {
       copy = await CopyIn.begin(this.#client, sql)
       await feed(copy)
       await copy.finish()
+      return copy.rowCount
     } catch (error) {
       await copy?.cancel()
       throw this.#lostOr(error)

@@ -86,6 +86,11 @@ export class Target {
     return writer
   }
 
+  /** The table in append mode, where every row is copied straight into it; else undefined. */
+  get appended(): Table | undefined {
+    return this.#options.mode === 'append' ? this.#table : undefined
+  }
+
   async #createFromRows(session: Session, batch: SinkBatch): Promise<Table> {
     const { table: name, key } = this.#options
     const known = new Set(this.#context.columns.map((column) => column.name))

@@ -1,6 +1,8 @@
 import { ClosedError, RejectedError, UsageError } from '@millrace/core'
-import type { Json, SinkBatch, SinkContext, SinkTask } from '@millrace/processors'
+import type { Json, SinkBatch, SinkContext } from '@millrace/processors'
 import pRetry from 'p-retry'
+import { copyCsv } from './csv-passthrough.ts'
+import type { CsvPassage, CsvTask } from './csv-passthrough.ts'
 import type { Fence, Claim } from './fence.ts'
 import type { Refusal, Refusals } from './refused-rows.ts'
 import { codeOf, isServerError, verdictOf, wordsOf } from './server-errors.ts'
@@ -29,7 +31,7 @@ export interface TaskContext {
  * transaction: whether it committed must be read from the fence first) → finished (released, or a
  * write failed: a later batch must not be written past it).
  */
-export class PostgresTask implements SinkTask {
+export class PostgresTask implements CsvTask {
   readonly #with: TaskContext
   #claim: Claim
   #isUnsure = false
@@ -46,10 +48,29 @@ export class PostgresTask implements SinkTask {
   }
 
   write(batch: SinkBatch): Promise<void> {
-    this.#last = this.#last.then(() => this.#writeNext(batch))
-    // A failure is this caller's, and every later one's.
-    this.#last.catch(() => {})
-    return this.#last
+    return this.#inOrder(async (session) => {
+      await this.#writeOnce(session, batch)
+      return batch.position
+    })
+  }
+
+  get takesCsv(): boolean {
+    return this.#with.target.appended !== undefined
+  }
+
+  copyCsv(passage: CsvPassage): Promise<void> {
+    let position: Json = null
+    return this.#inOrder(async (session) => {
+      if (this.#isUnsure && (await this.#with.fence.hasAdvanced(session, this.#claim))) {
+        return position
+      }
+      await this.#inTransaction(session, async () => {
+        position = await copyCsv(session, this.#with.target, passage)
+        await this.#with.fence.advance(session, this.#claim, position)
+        return true
+      })
+      return position
+    })
   }
 
   async release(): Promise<void> {
@@ -57,12 +78,20 @@ export class PostgresTask implements SinkTask {
     await this.#last.catch(() => {})
   }
 
-  async #writeNext(batch: SinkBatch): Promise<void> {
+  /** Runs one write after those before it; it resolves with the position that was stored. */
+  #inOrder(write: (session: Session) => Promise<Json>): Promise<void> {
+    this.#last = this.#last.then(() => this.#runNext(write))
+    // A failure is this caller's, and every later one's.
+    this.#last.catch(() => {})
+    return this.#last
+  }
+
+  async #runNext(write: (session: Session) => Promise<Json>): Promise<void> {
     if (this.#isReleased) throw new ClosedError('CLOSED', 'This task of the sink was released.')
     const { pool } = this.#with
-    await this.#retrying(() => pool.use((session) => this.#writeOnce(session, batch)))
+    const position = await this.#retrying(() => pool.use(write))
     const { claim, seq } = this.#claim
-    this.#claim = { claim, seq: seq + 1n, position: batch.position }
+    this.#claim = { claim, seq: seq + 1n, position }
   }
 
   async #writeOnce(session: Session, batch: SinkBatch): Promise<void> {
@@ -111,12 +140,12 @@ export class PostgresTask implements SinkTask {
     await this.#with.fence.advance(session, this.#claim, batch.position)
   }
 
-  async #retrying(write: () => Promise<void>): Promise<void> {
+  async #retrying<T>(write: () => Promise<T>): Promise<T> {
     const { context, database } = this.#with
-    await pRetry(
+    return pRetry(
       async () => {
         try {
-          await write()
+          return await write()
         } catch (error) {
           throw this.#explained(error)
         }

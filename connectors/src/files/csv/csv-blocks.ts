@@ -5,7 +5,7 @@ import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import type { Block, BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong } from '../text/block-cutter.ts'
-import { lineAt } from '../text/line-number.ts'
+import { placeAt } from '../text/line-number.ts'
 import type { CsvDialect, CsvScan } from './csv-scan.ts'
 import { scanCsv } from './csv-scan.ts'
 
@@ -96,14 +96,13 @@ export class CsvBlocks {
   async #explain(error: unknown): Promise<unknown> {
     const { path, limits } = this.#request
     if (error instanceof BadQuote) {
-      const place = { path, byte: error.byte, line: await lineAt(path, error.byte) }
+      const place = await placeAt(path, error.byte)
       const next = 'Double quotes inside quoted fields, or turn quoting off with quote: "".'
       return malformed(place, error.message, next)
     }
     if (!(error instanceof RecordTooLong)) return error
     const openAt = this.#scan?.openQuoteAt
-    const byte = error.byte + (openAt ?? 0)
-    const place = { path, byte, line: await lineAt(path, byte) }
+    const place = await placeAt(path, error.byte + (openAt ?? 0))
     if (openAt === undefined) {
       const reason = `a record longer than ${limits.maxRecordBytes} bytes begins here`
       return malformed(place, reason, 'Raise maxRecordBytes if that is meant.')

@@ -1,8 +1,9 @@
 import type { Column } from '@millrace/processors'
+import type { InputPlace } from '../input-error.ts'
 import { malformed } from '../input-error.ts'
 import type { FileRow, RowMaker } from '../row-maker.ts'
 import { compileRowMaker } from '../row-maker.ts'
-import { lineAt } from '../text/line-number.ts'
+import { placeAt } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 import type { ReadText } from '../text/text-values.ts'
 import { MISFIT, describeType, readText } from '../text/text-values.ts'
@@ -11,6 +12,8 @@ import type { CsvLayout } from './csv-layout.ts'
 import type { CsvRecords } from './csv-records.ts'
 import { splitExactly, splitRecords } from './csv-records.ts'
 import type { CsvDialect } from './csv-scan.ts'
+
+const LINE_FEED = 0x0a
 
 /** Turns blocks of CSV into typed rows. */
 export class CsvDecoder {
@@ -40,7 +43,10 @@ export class CsvDecoder {
     const text = block.bytes.toString('utf8')
     const split = splitRecords(text, block.scan, this.#dialect)
     const problem = this.#findRagged(split) ?? this.#convert(split)
-    if (problem) throw await this.#badRecord(block, text, problem)
+    if (problem) {
+      const place = await this.#locate(block, this.#recordEnds(block), problem.index)
+      throw malformed(place, problem.reason, problem.next)
+    }
     const rows: FileRow[] = []
     this.#makeRows(rows, this.#values, this.#starts, split.records.length)
     return rows
@@ -77,17 +83,33 @@ export class CsvDecoder {
     return { index, reason, next }
   }
 
-  async #badRecord(block: CsvBlock, text: string, problem: Problem): Promise<Error> {
-    const placed = splitExactly(text, this.#dialect)
-    const before = problem.index === 0 ? 0 : (placed[problem.index - 1]?.info.bytes ?? 0)
-    const byte = block.byte + skipEmptyLines(block.bytes, before)
-    const line = await lineAt(this.#path, byte)
-    return malformed({ path: this.#path, line, byte }, problem.reason, problem.next)
+  /** Where the record stands that ends on line `line` (from 1) of a block. */
+  async locateLine(block: CsvBlock, line: number): Promise<InputPlace> {
+    let lineEnd = -1
+    for (let n = 0; n < line; n++) {
+      const next = block.bytes.indexOf(LINE_FEED, lineEnd + 1)
+      lineEnd = next < 0 ? block.bytes.length : next
+    }
+    const ends = this.#recordEnds(block)
+    return this.#locate(
+      block,
+      ends,
+      ends.findIndex((end) => end > lineEnd),
+    )
+  }
+
+  #recordEnds(block: CsvBlock): number[] {
+    const placed = splitExactly(block.bytes.toString('utf8'), this.#dialect)
+    return placed.map(({ info }) => info.bytes)
+  }
+
+  #locate(block: CsvBlock, ends: readonly number[], index: number): Promise<InputPlace> {
+    const start = skipEmptyLines(block.bytes, ends[index - 1] ?? 0)
+    return placeAt(this.#path, block.byte + start)
   }
 
   async #nul(block: CsvBlock): Promise<Error> {
-    const byte = block.byte + block.bytes.indexOf(0)
-    const place = { path: this.#path, byte, line: await lineAt(this.#path, byte) }
+    const place = await placeAt(this.#path, block.byte + block.bytes.indexOf(0))
     return malformed(place, 'a NUL byte', 'Text holds none; take them out: tr -d "\\0".')
   }
 }

@@ -1,10 +1,14 @@
 import type { FileHandle } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { Column, ColumnType, Source, SourceBatch, SourceReader } from '@millrace/processors'
+import type { Column, ColumnType, SourceBatch, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
+import type { InputPlace } from '../input-error.ts'
+import type { FileSource } from '../file-source.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
+import { countLineFeeds, placeAt } from '../text/line-number.ts'
 import type { CsvBlock } from './csv-blocks.ts'
 import { CsvBlocks } from './csv-blocks.ts'
 import { CsvDecoder } from './csv-decoder.ts'
@@ -36,12 +40,13 @@ export interface CsvOptions {
  * The position is the byte after the last record (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
  */
-export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): Source<Row> {
+export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): FileSource<Row> {
   checkOptions(options)
   return {
     kind: 'source',
     name: `csv ${path}`,
     bounded: true,
+    path: resolve(path),
     async open(context) {
       const file = await openFile(path)
       try {
@@ -86,7 +91,6 @@ export class CsvReader implements SourceReader<FileRow> {
   readonly total: { readonly bytes: number }
   readonly #from: CsvStart
   readonly #decoder: CsvDecoder
-  #rowsRead: number
 
   constructor(from: CsvStart) {
     this.path = from.path
@@ -95,36 +99,54 @@ export class CsvReader implements SourceReader<FileRow> {
     this.total = { bytes: from.identity.sizeBytes }
     this.#from = from
     this.#decoder = new CsvDecoder(from.path, from.layout)
-    this.#rowsRead = from.start.rows
   }
 
   async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
-    for await (const { block, bytesRead } of this.blocks()) {
-      const rows = await this.decode(block)
-      if (rows.length === 0) continue
-      this.#rowsRead += rows.length
-      const position = this.positionAfter(block, this.#rowsRead)
-      yield { rows, position, bytesRead, rowsRead: this.#rowsRead }
+    const { start, signal } = this.#from
+    const blocks = await this.openBlocks(start.byte)
+    let rowsRead = start.rows
+    try {
+      for (let block = await blocks.next(); block; block = await blocks.next()) {
+        if (signal.aborted) return
+        const rows = await this.decode(block)
+        if (rows.length === 0) continue
+        rowsRead += rows.length
+        const bytesRead = Math.min(blocks.storedBytes, this.total.bytes)
+        const position = this.positionAt(block.byte + block.bytes.length, rowsRead)
+        yield { rows, position, bytesRead, rowsRead }
+      }
+    } finally {
+      blocks.close()
     }
   }
 
-  /** Rows before the position that reading began at. */
-  get rowsBefore(): number {
-    return this.#from.start.rows
+  /** Where reading begins: the next record's byte, and the rows before it. */
+  get start(): { readonly byte: number; readonly rows: number } {
+    return this.#from.start
   }
 
-  /** Blocks of whole records, each good until the next is asked for. */
-  async *blocks(): AsyncGenerator<{ readonly block: CsvBlock; readonly bytesRead: number }> {
-    const { path, file, layout, limits, start, signal } = this.#from
-    const { dialect } = layout
-    const request = { path, file, dialect, limits, startByte: start.byte }
-    const blocks = await CsvBlocks.open(request)
+  /** Cuts the file into blocks from a byte on; the caller closes them. */
+  openBlocks(startByte: number): Promise<CsvBlocks> {
+    const { path, file, layout, limits } = this.#from
+    return CsvBlocks.open({ path, file, dialect: layout.dialect, limits, startByte })
+  }
+
+  /**
+   * Where the record stands that ends on line `line`, counted from 1 at the record at `startByte`;
+   * for errors that a database finds.
+   */
+  async locateLine(startByte: number, line: number): Promise<InputPlace> {
+    const blocks = await this.openBlocks(startByte)
     try {
-      while (!signal.aborted) {
-        const block = await blocks.next()
-        if (!block) return
-        yield { block, bytesRead: Math.min(blocks.storedBytes, this.total.bytes) }
+      let linesBefore = 0
+      for (let block = await blocks.next(); block; block = await blocks.next()) {
+        const lines = countLineFeeds(block.bytes)
+        if (block.isLast || line <= linesBefore + lines) {
+          return await this.#decoder.locateLine(block, line - linesBefore)
+        }
+        linesBefore += lines
       }
+      return await placeAt(this.path, startByte)
     } finally {
       blocks.close()
     }
@@ -135,8 +157,9 @@ export class CsvReader implements SourceReader<FileRow> {
     return this.#decoder.decode(block)
   }
 
-  positionAfter(block: CsvBlock, rows: number): { byte: number; rows: number; file: FileIdentity } {
-    return { byte: block.byte + block.bytes.length, rows, file: this.#from.identity }
+  /** The position at a record's byte, with `rows` before it. */
+  positionAt(byte: number, rows: number): { byte: number; rows: number; file: FileIdentity } {
+    return { byte, rows, file: this.#from.identity }
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@ import type { Column, ColumnType } from '@millrace/processors'
 import { malformed } from '../input-error.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
-import { lineAt } from '../text/line-number.ts'
+import { placeAt } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 
 /**
@@ -49,8 +49,11 @@ async function badLine(
 ): Promise<Error> {
   let byte = block.byte
   for (const line of lines.slice(0, index)) byte += Buffer.byteLength(line) + 1
-  const place = { path, byte, line: await lineAt(path, byte) }
-  return malformed(place, `not valid JSON (${error.message})`, 'Correct the line.')
+  return malformed(
+    await placeAt(path, byte),
+    `not valid JSON (${error.message})`,
+    'Correct the line.',
+  )
 }
 
 /** Names and types of the top-level properties of a sample, in order of appearance. */

@@ -1,13 +1,15 @@
 import type { FileHandle } from 'node:fs/promises'
-import type { Column, Source, SourceBatch, SourceReader } from '@millrace/processors'
+import { resolve } from 'node:path'
+import type { Column, SourceBatch, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
 import { malformed } from '../input-error.ts'
+import type { FileSource } from '../file-source.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
 import { openBytes } from '../text/byte-reader.ts'
-import { lineAt } from '../text/line-number.ts'
+import { placeAt } from '../text/line-number.ts'
 import { decodeLines, inferColumns } from './ndjson-decoder.ts'
 
 /** Options of {@link ndjson}. */
@@ -23,11 +25,12 @@ export interface NdjsonOptions {
  * The position is the byte after the last line (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
  */
-export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): Source<Row> {
+export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): FileSource<Row> {
   return {
     kind: 'source',
     name: `ndjson ${path}`,
     bounded: true,
+    path: resolve(path),
     async open(context) {
       const file = await openFile(path)
       try {
@@ -98,7 +101,7 @@ async function* readBlocks(
     }
   } catch (error) {
     if (!(error instanceof RecordTooLong)) throw error
-    const place = { path, byte: error.byte, line: await lineAt(path, error.byte) }
+    const place = await placeAt(path, error.byte)
     const reason = `a line longer than ${limits.maxRecordBytes} bytes begins here`
     throw malformed(place, reason, 'Raise maxRecordBytes if that is meant.')
   } finally {

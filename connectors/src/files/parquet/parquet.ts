@@ -1,8 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { Column, Source, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
+import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
+import type { FileSource } from '../file-source.ts'
 import type { FileRow, RowMaker } from '../row-maker.ts'
 import { compileRowMaker } from '../row-maker.ts'
 import { ParquetFile } from './parquet-file.ts'
@@ -26,7 +28,10 @@ export interface ParquetOptions {
  * The position is a row of a row group plus the file's identity, so reading goes on exactly where it
  * stopped, and a file changed in between is refused (UsageError INPUT_CHANGED).
  */
-export function parquet<Row = FileRow>(path: string, options: ParquetOptions = {}): Source<Row> {
+export function parquet<Row = FileRow>(
+  path: string,
+  options: ParquetOptions = {},
+): FileSource<Row> {
   const { limit } = options
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0)) {
     throw new UsageError('USAGE', `parquet: limit is a number of rows, at least 0, not ${limit}.`)
@@ -35,6 +40,7 @@ export function parquet<Row = FileRow>(path: string, options: ParquetOptions = {
     kind: 'source',
     name: `parquet ${path}`,
     bounded: true,
+    path: resolve(path),
     async open(context) {
       const file = await openFile(path)
       try {

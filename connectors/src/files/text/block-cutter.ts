@@ -2,7 +2,7 @@ import type { ByteReader } from './byte-reader.ts'
 
 /** Some whole records of a text file. */
 export interface Block {
-  /** Whole records with their line ends; good until the next block is asked for. */
+  /** Whole records with their line ends; good until the next block but one is asked for. */
   readonly bytes: Buffer
   /** Where `bytes` begin in the file, after decompression. */
   readonly byte: number
@@ -36,12 +36,16 @@ export class RecordTooLong extends Error {
 
 const LINE_FEED = 0x0a
 
-/** Cuts a stream of bytes into blocks that end where a record does. */
+/**
+ * Cuts a stream of bytes into blocks that end where a record does. Two buffers take turns, so that
+ * one block may be on its way out while the next is read.
+ */
 export class BlockCutter {
   readonly #reader: ByteReader
   readonly #findEnd: FindEnd
   readonly #limits: BlockLimits
   #buffer: Buffer
+  #other: Buffer
   /** Bytes of the buffer that hold the file's: [0, cut) were given out, [cut, filled) are next. */
   #cut = 0
   #filled = 0
@@ -55,11 +59,12 @@ export class BlockCutter {
     this.#findEnd = findEnd
     this.#limits = limits
     this.#buffer = Buffer.allocUnsafeSlow(limits.blockBytes)
+    this.#other = Buffer.allocUnsafeSlow(limits.blockBytes)
   }
 
   /** The next block; undefined after the last. @throws RecordTooLong */
   async next(): Promise<Block | undefined> {
-    this.#forget()
+    this.#turn()
     for (;;) {
       await this.#fill()
       if (this.#filled === 0) return undefined
@@ -80,10 +85,16 @@ export class BlockCutter {
     }
   }
 
-  #forget(): void {
-    this.#buffer.copyWithin(0, this.#cut, this.#filled)
+  /** What was not given out moves to the start of the other buffer. */
+  #turn(): void {
+    const rest = this.#buffer.subarray(this.#cut, this.#filled)
+    const next =
+      this.#other.length < rest.length ? Buffer.allocUnsafeSlow(this.#buffer.length) : this.#other
+    rest.copy(next)
+    this.#other = this.#buffer
+    this.#buffer = next
     this.#byte += this.#cut
-    this.#filled -= this.#cut
+    this.#filled = rest.length
     this.#cut = 0
   }
 

@@ -1,11 +1,12 @@
 import { openFile } from '../file-identity.ts'
+import type { InputPlace } from '../input-error.ts'
 import { openBytes } from './byte-reader.ts'
 
 /**
  * The line (from 1) that byte `byte` of a text file lies on. Reads the file again up to there: lines
  * are only counted once an error needs them.
  */
-export async function lineAt(path: string, byte: number): Promise<number> {
+async function lineAt(path: string, byte: number): Promise<number> {
   const file = await openFile(path)
   try {
     const reader = await openBytes(path, file, 0)
@@ -22,6 +23,11 @@ export async function lineAt(path: string, byte: number): Promise<number> {
   } finally {
     await file.close()
   }
+}
+
+/** The place of a byte, with its line. */
+export async function placeAt(path: string, byte: number): Promise<InputPlace> {
+  return { path, byte, line: await lineAt(path, byte) }
 }
 
 /** How many line feeds there are. */

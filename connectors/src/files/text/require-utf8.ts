@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { malformed } from '../input-error.ts'
 import type { Block } from './block-cutter.ts'
-import { lineAt } from './line-number.ts'
+import { placeAt } from './line-number.ts'
 
 /** @throws RejectedError INPUT_MALFORMED naming the first byte that is not UTF-8. */
 export async function requireUtf8(
@@ -9,8 +9,7 @@ export async function requireUtf8(
   block: Pick<Block, 'bytes' | 'byte'>,
 ): Promise<void> {
   if (isUtf8(block.bytes)) return
-  const byte = block.byte + findInvalidUtf8(block.bytes)
-  const place = { path, byte, line: await lineAt(path, byte) }
+  const place = await placeAt(path, block.byte + findInvalidUtf8(block.bytes))
   throw malformed(place, 'not UTF-8', 'Convert the file: iconv -f LATIN1 -t UTF-8.')
 }
 
