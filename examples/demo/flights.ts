@@ -1,6 +1,6 @@
 // Three million real flights: file → topic → table, and → hourly windows per airport → second table.
 // `npm run demo` runs it; so does `npx millrace run examples/demo/flights.ts` with a DATABASE_URL.
-import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import {
   aggregate,
   count,
@@ -18,8 +18,8 @@ import {
 import { z } from 'zod'
 
 /** Flights in the United States, January to June 2001, ordered by departure. */
-export const flightsFile = createRequire(import.meta.url).resolve(
-  'vega-datasets/data/flights-3m.parquet',
+export const flightsFile = fileURLToPath(
+  new URL('../data/flights-3m.parquet', import.meta.resolve('vega-datasets')),
 )
 
 /** Only the first so many flights; for short runs. */
