@@ -197,7 +197,7 @@ class Planner {
       lastPerKey: purpose === 'hand-over' && this.#endsInUpserts(from),
     })
     this.#internalTopics.push({ topic, purpose, partitionsLike: [], madeBy: draft })
-    this.#drafts.set(topicName, StageDraft.process(topic))
+    this.#drafts.set(topicName, StageDraft.process(topic, name))
     return topicName
   }
 

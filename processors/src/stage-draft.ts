@@ -20,21 +20,23 @@ export class StageDraft {
   readonly kind: 'ingest' | 'process'
   readonly nodes: StageNode[] = []
   readonly stores: StoreSpec[] = []
+  readonly #id: string
   readonly #inputs: StageInput[]
   readonly #outputs: StageOutput[] = []
   #absorbedBy: StageDraft | undefined
 
-  private constructor(kind: StageDraft['kind'], input: StageInput) {
+  private constructor(kind: StageDraft['kind'], id: string, input: StageInput) {
     this.kind = kind
+    this.#id = id
     this.#inputs = [input]
   }
 
-  static process(topic: Topic): StageDraft {
-    return new StageDraft('process', { kind: 'topic', id: topic.name, topic })
+  static process(topic: Topic, id: string = slug(topic.name)): StageDraft {
+    return new StageDraft('process', id, { kind: 'topic', id: topic.name, topic })
   }
 
   static ingest({ id, source, timeOf }: SourceNode): StageDraft {
-    return new StageDraft('ingest', { kind: 'source', id, source, timeOf })
+    return new StageDraft('ingest', `from-${slug(id)}`, { kind: 'source', id, source, timeOf })
   }
 
   /** Itself, or the draft that took it in. */
@@ -77,12 +79,12 @@ export class StageDraft {
     const outputs = this.#outputs
     if (this.kind === 'ingest') {
       const [input] = this.#inputs as [SourceInput]
-      return { kind: 'ingest', id: `from-${slug(input.id)}`, input, nodes, outputs }
+      return { kind: 'ingest', id: this.#id, input, nodes, outputs }
     }
     const inputs = this.#inputs as TopicInput[]
     return {
       kind: 'process',
-      id: slug(inputs[0]?.topic.name ?? ''),
+      id: this.#id,
       inputs,
       nodes,
       stores,

@@ -5,6 +5,8 @@ import type { Aggregate } from './aggregate.ts'
 export interface GroupedAggregate {
   /** Changes when state of the one can't be read as state of the other. */
   readonly shape: string
+  /** Names of its results; none when the result is the whole value. */
+  readonly names: readonly string[]
   readonly columns: readonly Column[] | undefined
   /** Fills the cells from `firstCell` on. */
   start(cells: unknown[]): void
@@ -27,6 +29,7 @@ export function groupAggregates(
   )
   return {
     shape: parts.map(({ name, aggregate }) => `${name}: ${aggregate.kind}`).join(', '),
+    names: parts.map((part) => part.name),
     columns: columns.every((column) => column !== undefined) ? columns : undefined,
     start(cells) {
       for (const { aggregate, at } of parts) aggregate.start(cells, at)
@@ -46,6 +49,7 @@ export function groupAggregates(
 export function singleAggregate(aggregate: Aggregate<never, unknown>): GroupedAggregate {
   return {
     shape: aggregate.kind,
+    names: [],
     columns: undefined,
     start: (cells) => aggregate.start(cells, FIRST_CELL),
     add: (cells, value) => aggregate.add(cells, FIRST_CELL, value as never),

@@ -106,11 +106,12 @@ function groupingStep(
 ): Step {
   const windows = window?.windows
   const emit = window?.emit ?? 'update'
-  const text = windows === undefined ? undefined : `${windowsText(windows)}, emit ${emit}`
+  const names = grouped.names.join(', ')
+  const text = windows === undefined ? '' : `${windowsText(windows)}, emit ${emit}`
   return {
     kind,
     name,
-    detail: [text, grouped.shape].filter((part) => part !== undefined && part !== kind).join('; '),
+    detail: [text, names].filter((part) => part !== '' && part !== kind).join('; ') || undefined,
     columns: grouped.columns,
     aside: window?.late,
     state: {
