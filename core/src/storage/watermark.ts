@@ -51,7 +51,8 @@ export class WatermarkFile {
   /** Puts a watermark on its way; of several waiting ones only the newest is written. */
   advance(watermark: Watermark): void {
     this.#waiting = watermark
-    this.#running ??= this.#run()
+    // On a failed disk #run would end before its promise could be assigned, and seem to run for ever.
+    if (this.#disk.failure === undefined) this.#running ??= this.#run()
   }
 
   /** Resolves when the newest watermark has been handed to the operating system. */
