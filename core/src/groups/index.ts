@@ -1,0 +1,1 @@
+export { GroupCoordinator, type GroupMembership } from './group-coordinator.ts'
