@@ -50,21 +50,20 @@ export async function createTable(
 
 /**
  * The columns that the rows of a batch have, for tables created without a schema. Numbers become
- * `double precision` (what JSON numbers are); a column that is null in every row is left out.
+ * `double precision` (what JSON numbers are); a column that is null in every row becomes `text`.
  */
 export function columnsOfRows(batch: SinkBatch): Column[] {
-  const types = new Map<string, ColumnType>()
+  const types = new Map<string, ColumnType | undefined>()
   for (let index = 0; index < batch.size; index += 1) {
     for (const row of [batch.keys[index], batch.values[index]]) {
       for (const [name, value] of Object.entries(row ?? {})) {
-        if (value === null || value === undefined) continue
-        const found = typeOfValue(value)
-        const known = types.get(name) ?? found
-        types.set(name, known === found ? found : 'json')
+        const known = types.get(name)
+        const found = value === null || value === undefined ? known : typeOfValue(value)
+        types.set(name, known === undefined || known === found ? found : 'json')
       }
     }
   }
-  return [...types].map(([name, type]) => ({ name, type, nullable: true }))
+  return [...types].map(([name, type]) => ({ name, type: type ?? 'string', nullable: true }))
 }
 
 function definitionOf(column: Column, isKey: boolean): string {

@@ -5,8 +5,8 @@ import type { MergeRule } from './merge.ts'
 
 export type { MergeRule }
 
-/** How rows go into a table. `Name` are the properties that each row must have. */
-export interface PostgresTableOptions<Name extends string> {
+/** How rows go into a table. `Name` and `Merged` are the properties that each row must have. */
+export interface PostgresTableOptions<Name extends string, Merged extends string = Name> {
   /** Default: the environment's `DATABASE_URL`. Its password is never shown. */
   readonly url?: string
   /** `append` (the default without a key): every record is a row. `upsert`: one row per key. */
@@ -16,7 +16,7 @@ export interface PostgresTableOptions<Name extends string> {
   /** The columns to write. Default: those of the schema, else the properties of the rows. */
   readonly columns?: readonly Name[]
   /** How columns of a known key change, instead of being replaced: `{ hits: 'add', seen: 'greatest' }`. */
-  readonly merge?: { readonly [Column in Name]?: MergeRule }
+  readonly merge?: { readonly [Column in Merged]?: MergeRule }
   /** Makes the table when it is missing: from the schema, else from the first rows. */
   readonly create?: boolean
   /** Connections that the tasks of this sink share; default 2. */
@@ -26,10 +26,10 @@ export interface PostgresTableOptions<Name extends string> {
 /** Makes sinks for the tables of one database. */
 export interface Postgres {
   /** As {@link postgres.table}, in this database. */
-  table<const Name extends string = never>(
+  table<const Name extends string = never, const Merged extends string = never>(
     name: string,
-    options?: PostgresTableOptions<Name>,
-  ): Sink<Readonly<Record<Name, unknown>>>
+    options?: PostgresTableOptions<Name, Merged>,
+  ): Sink<Readonly<Record<Name | Merged, unknown>>>
 }
 
 const connectionsDefault = 2
@@ -53,10 +53,10 @@ export function postgres(url?: string): Postgres {
  */
 postgres.table = table
 
-function table<const Name extends string = never>(
+function table<const Name extends string = never, const Merged extends string = never>(
   name: string,
-  options: PostgresTableOptions<Name> = {},
-): Sink<Readonly<Record<Name, unknown>>> {
+  options: PostgresTableOptions<Name, Merged> = {},
+): Sink<Readonly<Record<Name | Merged, unknown>>> {
   const key = typeof options.key === 'string' ? [options.key] : [...(options.key ?? [])]
   const mode = options.mode ?? (key.length > 0 ? 'upsert' : 'append')
   const connections = options.connections ?? connectionsDefault
@@ -77,6 +77,7 @@ function table<const Name extends string = never>(
     name: sink.name,
     guarantee: 'exactly-once',
     mode,
+    ...(key.length > 0 ? { key } : {}),
     async open(context) {
       // Loading the driver takes as long as starting Node; most commands never need it.
       const { openPostgresSink } = await import('./open-sink.ts')

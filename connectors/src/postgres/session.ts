@@ -162,7 +162,7 @@ export async function firstSession(
     return await pRetry(() => Session.connect(database), {
       retries: connectAttemptsMax - 1,
       minTimeout: 200,
-      factor: 3,
+      factor: 2,
       randomize: true,
       signal,
       shouldRetry: ({ error }) => !isRefusal(error),

@@ -20,7 +20,7 @@ function timeCodec(type: string): ColumnCodec {
   return {
     type,
     write: (out, value) => writeInt64(out, microsOf(value)),
-    text: (value) => (typeof value === 'string' ? value : isoOf(value)),
+    text: isoOf,
   }
 }
 
@@ -149,15 +149,22 @@ function outOfRange(value: unknown): UnfitValue {
 }
 
 function isoOf(value: unknown): string {
-  const micros = microsOf(value)
+  const micros = BigInt(microsOf(value))
   if (micros === infinity) return 'infinity'
   if (micros === -infinity - 1n) return '-infinity'
-  const ms = Math.floor(Number(micros) / 1000) + epochMs
-  const iso = new Date(ms).toISOString()
-  // Years beyond 9999 carry a sign and six digits in JavaScript; PostgreSQL writes BC behind.
-  if (iso.startsWith('-')) {
-    const year = String(1 - Number(iso.slice(0, 7))).padStart(4, '0')
-    return `${year}${iso.slice(7)} BC`
+  if (typeof value === 'string') {
+    const parts = timeText.exec(value)
+    if (parts?.[4] === undefined) return `${value.trim()} 00:00+00`
+    if (parts[8] === undefined) return `${value.trim()}+00`
   }
-  return iso.startsWith('+') ? iso.slice(1) : iso
+  const ofMs = ((micros % 1000n) + 1000n) % 1000n
+  const date = new Date(Number((micros - ofMs) / 1000n) + epochMs)
+  if (Number.isNaN(date.getTime())) throw outOfRange(value)
+  const iso = date.toISOString().replace('Z', `${String(ofMs).padStart(3, '0')}Z`)
+  // Years beyond 9999 carry a sign and six digits in JavaScript; PostgreSQL writes BC behind.
+  if (iso.startsWith('+')) return iso.slice(1)
+  if (!iso.startsWith('-') && !iso.startsWith('0000')) return iso
+  const yearEnd = iso.indexOf('-', 1)
+  const year = String(1 - Number(iso.slice(0, yearEnd))).padStart(4, '0')
+  return `${year}${iso.slice(yearEnd)} BC`
 }
