@@ -272,7 +272,8 @@ export class Partition implements CommitTarget {
     try {
       await this.#disk.write(active.file, bytes, active.sizeBytes)
     } catch (error) {
-      if (this.#disk.failure !== undefined) throw error
+      // Failed meanwhile, the disk takes no cut back: part of the group may stay.
+      this.#disk.assertUsable()
       // A full disk took part of the group: without it the log is as before.
       await this.#disk
         .attempt('cut back', () => active.file.truncate(active.sizeBytes))
@@ -365,7 +366,7 @@ export class Partition implements CommitTarget {
     sealed.seal()
     this.log.segments.push(next)
     this.#syncedPosition = 0
-    await writeIndexFiles(this.#disk, sealed)
+    await writeIndexFiles(this.#disk, sealed, 'sealed')
     sealed.thinIndex()
   }
 
@@ -403,7 +404,7 @@ export class Partition implements CommitTarget {
   }
 
   async #leave(): Promise<void> {
-    await writeIndexFiles(this.#disk, this.#active)
+    await writeIndexFiles(this.#disk, this.#active, 'growing')
     if (!this.#isEpochRecorded) return
     try {
       await this.#writeCheckpoint(this.log.startOffset, true)
