@@ -1,4 +1,5 @@
 import { openEmbedded } from './embedded/open-embedded.ts'
+import { openReadOnly } from './embedded/read-only-log.ts'
 import { UsageError } from './errors.ts'
 import { nodePorts } from './io/index.ts'
 import type { Ports } from './io/index.ts'
@@ -25,8 +26,9 @@ export interface OpenOptions {
 export async function open(url: string = DEFAULT_LOG_URL, options: OpenOptions = {}): Promise<Log> {
   const directory = directoryOf(url)
   const ports = options.ports ?? nodePorts
-  if (options.access === 'read-only') throw new UsageError('USAGE', 'Read-only is not there yet.')
-  return openEmbedded(directory, ports)
+  return options.access === 'read-only'
+    ? openReadOnly(directory, ports)
+    : openEmbedded(directory, ports)
 }
 
 function directoryOf(url: string): string {

@@ -24,12 +24,12 @@ import type {
 } from '../log.ts'
 import type { Position, TopicPartition } from '../record.ts'
 import type { Disk } from '../storage/disk.ts'
-import { findByTime } from '../storage/find-by-time.ts'
 import type { Partition } from '../storage/partition.ts'
 import type { TransactionCoordinator } from '../transactions/coordinator.ts'
 import type { Journal } from '../transactions/journal.ts'
 import { checkPosition } from '../transactions/positions.ts'
 import { fetch } from './fetch.ts'
+import { findOffset } from './find-offset.ts'
 import type { RetentionTimer } from './retention-timer.ts'
 import type { Topics } from './topics.ts'
 
@@ -128,15 +128,7 @@ export class EmbeddedLog implements Log {
 
   async findOffset(request: FindOffsetRequest): Promise<Position> {
     this.#assertOpen()
-    const { log } = this.#parts.topics.find(request)
-    const isCommitted = request.isolation === 'read_committed'
-    const end = isCommitted ? log.lastStableOffset : log.visibleOffset
-    let offset = end
-    if (request.at === 'earliest') offset = log.startOffset
-    else if (request.at !== 'latest') {
-      offset = (await findByTime(log, request.at.timestampMs, end)) ?? end
-    }
-    return { offset, leaderEpoch: log.epochs.at(offset - 1) }
+    return findOffset(this.#parts.topics.find(request).log, request)
   }
 
   async trim(target: TopicPartition, offset: number): Promise<number> {

@@ -7,6 +7,7 @@ import { removePartition, renameForDeletion } from '../storage/delete-partition.
 import type { Partition, PartitionOptions } from '../storage/partition.ts'
 import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
 import { changedConfig, DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
+import { describeTopic, noPartition, topicNotFound } from './topic-description.ts'
 import { checkTopicName, writeRegistry } from './topic-registry.ts'
 import type { RegisteredTopic, Registry } from './topic-registry.ts'
 
@@ -59,12 +60,7 @@ export class Topics {
   find({ topic, partition }: TopicPartition): Partition {
     const found = this.#topics.get(topic)?.partitions[partition]
     if (found !== undefined) return found
-    const { registered } = this.#get(topic)
-    throw new UsageError(
-      'TOPIC_NOT_FOUND',
-      `Topic ${topic} has partitions 0 to ${registered.partitions - 1}, but no partition ${partition}.`,
-      { facts: { topic, partition, partitions: registered.partitions } },
-    )
+    throw noPartition(this.#get(topic).registered, partition)
   }
 
   get partitions(): Partition[] {
@@ -269,22 +265,6 @@ async function allSettled(running: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-function describeTopic({ registered, partitions }: OpenTopic): TopicDescription {
-  return {
-    topicId: registered.topicId,
-    name: registered.name,
-    internal: registered.internal,
-    config: registered.config,
-    partitions: partitions.map(({ log }) => ({
-      partition: log.partition,
-      startOffset: log.startOffset,
-      highWatermark: log.visibleOffset,
-      lastStableOffset: log.lastStableOffset,
-      sizeBytes: log.sizeBytes,
-    })),
-  }
-}
-
 function checkCount(partitions: number, minimum: number): number {
   if (Number.isInteger(partitions) && partitions >= minimum && partitions <= PARTITIONS_MAX) {
     return partitions
@@ -294,17 +274,4 @@ function checkCount(partitions: number, minimum: number): number {
     `A topic cannot get ${partitions} partitions: the number must be from ${minimum} to ${PARTITIONS_MAX}, and never fewer than now.`,
     { facts: { partitions, minimum } },
   )
-}
-
-/** The error for a name that no topic has, with the nearest that there is. */
-export function topicNotFound(name: string, known: Iterable<string>): UsageError {
-  const lower = name.toLowerCase()
-  const near = [...known].find((other) => {
-    const text = other.toLowerCase()
-    return text.includes(lower) || lower.includes(text)
-  })
-  const hint = near === undefined ? 'Create it first.' : `Did you mean ${near}?`
-  return new UsageError('TOPIC_NOT_FOUND', `There is no topic ${name}. ${hint}`, {
-    facts: { topic: name },
-  })
 }

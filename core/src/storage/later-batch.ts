@@ -24,14 +24,20 @@ const CHUNK_BYTES = 1024 * 1024
 // A compressed batch holds many records in few bytes; beyond this it is not from this log.
 const RECORDS_PER_BYTE_MAX = 4096
 
+/** A whole batch found behind a fault. */
+export interface LaterBatch {
+  readonly position: number
+  readonly baseOffset: number
+}
+
 /**
- * Position of a whole batch of this log behind a fault; `undefined` when there is none. A value may hold
+ * The first whole batch of this log behind a fault; `undefined` when there is none. A value may hold
  * the bytes of a batch, so its offset and epoch must also continue this very log.
  */
 export async function findLaterBatch(
   file: File,
   search: LaterBatchSearch,
-): Promise<number | undefined> {
+): Promise<LaterBatch | undefined> {
   const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(CHUNK_BYTES, search.to - search.from)))
   for (let start = search.from; start + HEADER_BYTES <= search.to;) {
     const length = await readFully(file, buffer.subarray(0, search.to - start), start)
@@ -41,7 +47,8 @@ export async function findLaterBatch(
       const position = at - FIELD.magic
       if (!isPlausible(bytes, position, start + position, search)) continue
       if (await isWhole(file, start + position, batchSizeBytes(bytes, position))) {
-        return start + position
+        const { baseOffset } = readHeader(bytes, position)
+        return { position: start + position, baseOffset }
       }
     }
     start += length - HEADER_BYTES + 1

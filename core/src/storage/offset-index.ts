@@ -54,9 +54,14 @@ export class OffsetIndex {
     this.#count = kept.length / 3
   }
 
+  /** Size of {@link OffsetIndex.encode}'s answer. */
+  get encodedBytes(): number {
+    return this.#count * ENTRY_BYTES
+  }
+
   /** The content of Kafka's `.index` file: the batch's last offset and its position, 4 bytes each. */
   encode(): Uint8Array {
-    const bytes = new Uint8Array(this.#count * ENTRY_BYTES)
+    const bytes = new Uint8Array(this.encodedBytes)
     for (let entry = 0; entry < this.#count; entry++) {
       writeInt32(bytes, entry * ENTRY_BYTES, this.#at(entry * 3 + 1))
       writeInt32(bytes, entry * ENTRY_BYTES + 4, this.#at(entry * 3 + 2))

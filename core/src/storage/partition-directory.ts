@@ -100,7 +100,8 @@ export async function belongsTo(disk: Disk, directory: string, topicId: string):
   return metadata?.toString('latin1') === metadataText(topicId)
 }
 
-function metadataText(topicId: string): string {
+/** The content of a partition's `partition.metadata`. */
+export function metadataText(topicId: string): string {
   return `version: 0\ntopic_id: ${encodeTopicId(topicId)}\n`
 }
 

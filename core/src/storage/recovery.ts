@@ -1,18 +1,17 @@
-import type { BatchHeader } from '../batch/header.ts'
 import type { File } from '../io/index.ts'
 import type { Durability } from '../log.ts'
 import type { TransactionPartition } from '../transactions/journal-state.ts'
 import { readSmallFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { UNSYNCED_BYTES_MAX } from './committer.ts'
+import { loadBatches } from './load-batches.ts'
 import { findLaterBatch } from './later-batch.ts'
 import { LEADER_EPOCH_FILE, LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
 import { readPartitionCheckpoint } from './partition-checkpoint.ts'
-import { scanBatches } from './scan.ts'
 import type { ScanEnd } from './scan.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
-import { finishDeletions } from './segment-files.ts'
+import { finishDeletions, hasIndexFiles, writeIndexFiles } from './segment-files.ts'
 import { readFully } from './transfer.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -135,6 +134,9 @@ class Recovery {
     await this.#judge(segment, end, isLast, fileBytes)
     if (!isLast) {
       segment.seal()
+      if (this.#log.damage === undefined && !(await hasIndexFiles(disk, segment))) {
+        await writeIndexFiles(disk, segment, 'sealed')
+      }
       segment.thinIndex()
     }
     if (isLast && this.#log.damage === undefined) await this.#rewrite(segment)
@@ -153,30 +155,7 @@ class Recovery {
   }
 
   #scan(segment: Segment, to: number, checkCrc: boolean): Promise<ScanEnd> {
-    const log = this.#log
-    return scanBatches(segment.file, {
-      from: segment.sizeBytes,
-      to,
-      checkCrc,
-      check: (header) => this.#findFault(segment, header),
-      visit: ({ header, outcome }) => {
-        log.add(segment, header.baseOffset, header, outcome)
-        if (header.producerId >= 0 && !header.isControl) {
-          log.producers.note(header, header.baseOffset)
-        }
-      },
-    })
-  }
-
-  #findFault(segment: Segment, header: BatchHeader): string | undefined {
-    if (header.baseOffset !== segment.endOffset) {
-      return `it starts at offset ${header.baseOffset} where ${segment.endOffset} is due`
-    }
-    const epoch = this.#log.epochs.at(header.baseOffset)
-    if (header.leaderEpoch !== epoch) {
-      return `its leader epoch is ${header.leaderEpoch} where ${epoch} is due`
-    }
-    return undefined
+    return loadBatches(this.#log, segment, { to, checkCrc })
   }
 
   async #judge(segment: Segment, end: ScanEnd, isLast: boolean, fileBytes: number): Promise<void> {
@@ -197,7 +176,7 @@ class Recovery {
         epochs: this.#log.epochs,
       })
       if (later !== undefined) {
-        const fault = `${end.fault}, and a good batch follows at byte ${later}`
+        const fault = `${end.fault}, and a good batch follows at byte ${later.position}`
         return this.#damaged(segment, end.position, fault)
       }
     }

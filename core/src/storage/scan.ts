@@ -15,6 +15,8 @@ export interface ScannedBatch {
 /** Where a scan had to stop, and why; `fault` is absent at the regular end. */
 export interface ScanEnd {
   readonly position: number
+  /** Good batches met. */
+  readonly batches: number
   readonly fault: string | undefined
 }
 
@@ -28,6 +30,8 @@ export interface Scan {
   /** What the neighbours demand of a batch; answers with the fault found. */
   readonly check: (header: BatchHeader) => string | undefined
   readonly visit: (batch: ScannedBatch) => void
+  /** Asked before each batch; true ends the scan there. */
+  readonly isDone?: () => boolean
 }
 
 const WINDOW_BYTES = 256 * 1024
@@ -40,7 +44,8 @@ export async function scanBatches(file: File, scan: Scan): Promise<ScanEnd> {
   const window = new Window(file, scan.to)
   let position = scan.from
   let sizeBytes: number | string = 0
-  while (position < scan.to) {
+  let batches = 0
+  while (position < scan.to && scan.isDone?.() !== true) {
     const readsAhead = scan.checkCrc || sizeBytes < SMALL_BATCH_BYTES
     const windowBytes = readsAhead ? WINDOW_BYTES : HEADER_WINDOW_BYTES
     if (!window.holds(position, HEADER_BYTES)) await window.load(position, windowBytes)
@@ -49,10 +54,11 @@ export async function scanBatches(file: File, scan: Scan): Promise<ScanEnd> {
       await window.load(position, Math.max(checkedBytes, windowBytes))
     }
     sizeBytes = examine(window, position, scan)
-    if (typeof sizeBytes === 'string') return { position, fault: sizeBytes }
+    if (typeof sizeBytes === 'string') return { position, batches, fault: sizeBytes }
     position += sizeBytes
+    batches++
   }
-  return { position, fault: undefined }
+  return { position, batches, fault: undefined }
 }
 
 /** How much of the batch at `position` its check has to see: the whole, or no more than its header. */

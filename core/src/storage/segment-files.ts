@@ -20,25 +20,47 @@ export async function createSegment(
 }
 
 /**
- * Writes a segment's `.index` and `.timeindex` for Kafka's tools. They are never read back, so nothing
- * waits for them to be durable, and a full disk only leaves them out.
+ * Writes a segment's `.index` and `.timeindex` for Kafka's tools. They are never read back, so a full
+ * disk only leaves them out.
  */
-export async function writeIndexFiles(disk: Disk, segment: Segment): Promise<void> {
+export async function writeIndexFiles(
+  disk: Disk,
+  segment: Segment,
+  state: 'sealed' | 'growing',
+): Promise<void> {
   const base = segment.path.slice(0, -'.log'.length)
   try {
-    await writeCache(disk, `${base}.index`, segment.offsets.encode())
-    await writeCache(disk, `${base}.timeindex`, segment.times.encode())
+    await writeCache(disk, `${base}.index`, segment.offsets.encode(), state)
+    await writeCache(disk, `${base}.timeindex`, segment.times.encode(), state)
   } catch (error) {
     if (errnoOf(error) !== 'ENOSPC') throw disk.fail('write', error)
   }
 }
 
-async function writeCache(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+/** Whether a sealed segment's index files are there and as long as they should be. */
+export async function hasIndexFiles(disk: Disk, segment: Segment): Promise<boolean> {
+  const base = segment.path.slice(0, -'.log'.length)
+  const offsets = await disk.fileSystem.stat(`${base}.index`)
+  const times = await disk.fileSystem.stat(`${base}.timeindex`)
+  return (
+    offsets?.sizeBytes === segment.offsets.encodedBytes &&
+    times?.sizeBytes === segment.times.encodedBytes
+  )
+}
+
+async function writeCache(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  state: 'sealed' | 'growing',
+): Promise<void> {
   disk.assertUsable()
   const file = await disk.fileSystem.open(path, 'create')
   try {
     await file.truncate(0)
     if (bytes.length > 0) await writeFully(file, bytes, 0)
+    // Those of a growing segment are written anew in any case.
+    if (state === 'sealed') await disk.sync(file)
   } finally {
     await file.close()
   }

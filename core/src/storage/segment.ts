@@ -55,6 +55,12 @@ export class Segment {
     this.endOffset = lastOffset + 1
   }
 
+  /** Goes on behind a damage: the next batch lies at `position` and starts at `offset`. */
+  skipTo(position: number, offset: number): void {
+    this.sizeBytes = position
+    this.endOffset = offset
+  }
+
   /** Completes the time index once nothing more is appended. */
   seal(): void {
     if (this.maxTimestampMs >= 0) this.times.add(this.maxTimestampMs, this.#offsetOfMaxTimestamp)

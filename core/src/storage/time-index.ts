@@ -30,9 +30,14 @@ export class TimeIndex {
     return low === 0 ? 0 : (this.#offsets[low - 1] ?? 0)
   }
 
+  /** Size of {@link TimeIndex.encode}'s answer. */
+  get encodedBytes(): number {
+    return this.#offsets.length * ENTRY_BYTES
+  }
+
   /** The content of Kafka's `.timeindex` file: timestamp (8 bytes) and relative offset (4 bytes). */
   encode(): Uint8Array {
-    const bytes = new Uint8Array(this.#offsets.length * ENTRY_BYTES)
+    const bytes = new Uint8Array(this.encodedBytes)
     this.#offsets.forEach((offset, entry) => {
       writeInt64(bytes, entry * ENTRY_BYTES, this.#timestampsMs[entry] ?? 0)
       writeInt32(bytes, entry * ENTRY_BYTES + 8, offset)

@@ -1,0 +1,22 @@
+import type { FindOffsetRequest } from '../log.ts'
+import type { Position } from '../record.ts'
+import { findByTime } from '../storage/find-by-time.ts'
+import type { PartitionLog } from '../storage/partition-log.ts'
+
+/** The position at an end of a partition, or of the first record at or after a time. */
+export async function findOffset(log: PartitionLog, request: FindOffsetRequest): Promise<Position> {
+  const isCommitted = request.isolation === 'read_committed'
+  const end = isCommitted ? log.lastStableOffset : log.visibleOffset
+  const offset = await findAt(log, request.at, end)
+  return { offset, leaderEpoch: log.epochs.at(offset - 1) }
+}
+
+async function findAt(
+  log: PartitionLog,
+  at: FindOffsetRequest['at'],
+  end: number,
+): Promise<number> {
+  if (at === 'earliest') return log.startOffset
+  if (at === 'latest') return end
+  return (await findByTime(log, at.timestampMs, end)) ?? end
+}

@@ -1,0 +1,128 @@
+import type { File, FileSystem } from '../io/index.ts'
+import { readSmallFile } from '../storage/checkpoint.ts'
+import { LEADER_EPOCH_FILE, LeaderEpochs } from '../storage/leader-epochs.ts'
+import { loadBatches } from '../storage/load-batches.ts'
+import { readPartitionCheckpoint } from '../storage/partition-checkpoint.ts'
+import { PartitionLog } from '../storage/partition-log.ts'
+import { Segment, segmentBaseOffset, segmentFileName } from '../storage/segment.ts'
+import { errnoOf } from '../storage/transfer.ts'
+import { readWatermark, WATERMARK_FILE } from '../storage/watermark.ts'
+import type { Watermark } from '../storage/watermark.ts'
+import type { TransactionPartition } from '../transactions/journal-state.ts'
+
+/** A partition that another process may be writing; this one only follows it and changes no byte. */
+export class ReadOnlyPartition {
+  readonly log: PartitionLog
+  readonly #fileSystem: FileSystem
+  readonly #waiters = new Set<() => void>()
+  #watermark: File | undefined
+
+  constructor(fileSystem: FileSystem, place: TransactionPartition, directory: string) {
+    this.#fileSystem = fileSystem
+    this.log = new PartitionLog(place, directory)
+  }
+
+  /** Calls back when a refresh has found more, until the returned function is called. */
+  onChange(wake: () => void): () => void {
+    this.#waiters.add(wake)
+    return () => void this.#waiters.delete(wake)
+  }
+
+  get isWatched(): boolean {
+    return this.#waiters.size > 0
+  }
+
+  wake(): void {
+    for (const wake of this.#waiters) wake()
+  }
+
+  /** Catches up with what the owner has made visible; resolves with whether there is more than before. */
+  async refresh(): Promise<boolean> {
+    const { log } = this
+    const visibleBefore = log.visibleOffset
+    const watermark = await this.#readWatermark()
+    if (watermark === undefined || log.damage !== undefined) return false
+    await this.#readEpochs()
+    const bases = await this.#listSegments()
+    await this.#closeDeleted(bases)
+    await this.#loadUpTo(watermark, bases)
+    const { startOffset } = await readPartitionCheckpoint(this.#fileSystem, log.directory)
+    log.visibleOffset = Math.min(watermark.visibleOffset, log.endOffset)
+    log.startOffset = Math.max(log.startOffset, Math.min(startOffset, log.visibleOffset))
+    log.producers.keep()
+    return log.visibleOffset > visibleBefore
+  }
+
+  async close(): Promise<void> {
+    this.wake()
+    await this.#watermark?.close()
+    await Promise.all(this.log.segments.map((segment) => segment.close()))
+  }
+
+  async #readWatermark(): Promise<Watermark | undefined> {
+    const path = `${this.log.directory}/${WATERMARK_FILE}`
+    try {
+      this.#watermark ??= await this.#fileSystem.open(path, 'read')
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+    return readWatermark(this.#watermark)
+  }
+
+  async #readEpochs(): Promise<void> {
+    const path = `${this.log.directory}/${LEADER_EPOCH_FILE}`
+    const bytes = await readSmallFile(this.#fileSystem, path)
+    if (bytes !== undefined) this.log.epochs = LeaderEpochs.decode(bytes, path)
+  }
+
+  async #listSegments(): Promise<number[]> {
+    const names = await this.#fileSystem.list(this.log.directory)
+    return names.map(segmentBaseOffset).filter((base) => base !== undefined)
+  }
+
+  async #closeDeleted(bases: readonly number[]): Promise<void> {
+    const { log } = this
+    const first = bases[0] ?? 0
+    const kept = log.segments.findIndex(({ baseOffset }) => baseOffset >= first)
+    const deleted = log.segments.splice(0, kept < 0 ? log.segments.length : kept)
+    await Promise.all(deleted.map((segment) => segment.close()))
+    log.startOffset = Math.max(log.startOffset, first)
+  }
+
+  async #loadUpTo(watermark: Watermark, bases: readonly number[]): Promise<void> {
+    const { log } = this
+    const isDone = (): boolean => log.endOffset >= watermark.visibleOffset
+    for (const base of bases) {
+      const isNew = base > (log.segments.at(-1)?.baseOffset ?? -1)
+      if (isNew && isDone() && log.segments.length > 0) return
+      if (isNew) await this.#openSegment(base)
+      const segment = log.segments.find(({ baseOffset }) => baseOffset === base)
+      if (segment === undefined || segment !== log.segments.at(-1)) continue
+      const to = await segment.file.size()
+      const end = await loadBatches(log, segment, { to, checkCrc: false, isDone })
+      const isSynced =
+        base < watermark.segment ||
+        (base === watermark.segment && end.position < watermark.position)
+      // Behind what was synced a fault is a write under way, or what a crash left for recovery.
+      if (end.fault !== undefined && !isSynced) return
+      if (end.fault !== undefined) return this.#damaged(segment, end.position, end.fault)
+    }
+  }
+
+  async #openSegment(baseOffset: number): Promise<void> {
+    const path = `${this.log.directory}/${segmentFileName(baseOffset, '.log')}`
+    const file = await this.#fileSystem.open(path, 'read')
+    const segment = new Segment(baseOffset, path, file)
+    const { endOffset, segments } = this.log
+    if (segments.length > 0 && baseOffset !== endOffset) {
+      this.#damaged(segment, 0, `offsets ${endOffset} to ${baseOffset - 1} are missing before it`)
+    }
+    segments.push(segment)
+  }
+
+  #damaged(segment: Segment, position: number, reason: string): void {
+    const { topic, partition } = this.log
+    this.log.damage = { topic, partition, file: segment.path, position, reason }
+  }
+}

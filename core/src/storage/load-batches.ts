@@ -1,0 +1,48 @@
+import type { BatchHeader } from '../batch/header.ts'
+import type { PartitionLog } from './partition-log.ts'
+import { scanBatches } from './scan.ts'
+import type { ScanEnd } from './scan.ts'
+import type { Segment } from './segment.ts'
+
+/** How far and how closely to look. */
+export interface LoadOptions {
+  /** Bytes from here on are not looked at. */
+  readonly to: number
+  readonly checkCrc: boolean
+  /** Asked before each batch; true ends the load there. */
+  readonly isDone?: () => boolean
+}
+
+/**
+ * Takes note of the batches at the end of what is known of a segment, and stops at the first that cannot
+ * be what was written there.
+ */
+export function loadBatches(
+  log: PartitionLog,
+  segment: Segment,
+  options: LoadOptions,
+): Promise<ScanEnd> {
+  return scanBatches(segment.file, {
+    ...options,
+    from: segment.sizeBytes,
+    check: (header) => findFault(log, segment, header),
+    visit: ({ header, outcome }) => {
+      log.add(segment, header.baseOffset, header, outcome)
+      if (header.producerId >= 0 && !header.isControl) {
+        log.producers.note(header, header.baseOffset)
+      }
+    },
+  })
+}
+
+/** Base offset, epoch and magic lie outside the CRC: the neighbours and the list of epochs vouch for them. */
+function findFault(log: PartitionLog, segment: Segment, header: BatchHeader): string | undefined {
+  if (header.baseOffset !== segment.endOffset) {
+    return `it starts at offset ${header.baseOffset} where ${segment.endOffset} is due`
+  }
+  const epoch = log.epochs.at(header.baseOffset)
+  if (header.leaderEpoch !== epoch) {
+    return `its leader epoch is ${header.leaderEpoch} where ${epoch} is due`
+  }
+  return undefined
+}
