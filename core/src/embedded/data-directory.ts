@@ -60,7 +60,7 @@ export async function claimDirectory(
 ): Promise<{ lock: FileLock; meta: DataDirectoryMeta }> {
   const { fileSystem } = ports
   const root = disk.directory
-  if ((await fileSystem.stat(root)) === undefined) await makeRoot(disk)
+  await makeDirectories(disk, root)
   const lock = await lockDirectory(fileSystem, root, { ...owner, sinceMs: ports.clock.nowMs() })
   try {
     return { lock, meta: await readOrMakeMeta(ports, disk) }
@@ -70,12 +70,16 @@ export async function claimDirectory(
   }
 }
 
-async function makeRoot(disk: Disk): Promise<void> {
-  const root = disk.directory
-  await disk.attempt(`create ${root}`, () => disk.fileSystem.makeDirectory(root))
-  const slash = root.lastIndexOf('/')
-  const parent = slash < 0 ? '.' : root.slice(0, slash)
-  await disk.syncDirectory(parent === '' ? '/' : parent)
+async function makeDirectories(disk: Disk, path: string): Promise<void> {
+  if ((await disk.fileSystem.stat(path)) !== undefined) return
+  await makeDirectories(disk, parentOf(path))
+  await disk.attempt(`create ${path}`, () => disk.fileSystem.makeDirectory(path))
+  await disk.syncDirectory(parentOf(path))
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash < 0 ? '.' : path.slice(0, slash) || '/'
 }
 
 async function readOrMakeMeta(ports: Ports, disk: Disk): Promise<DataDirectoryMeta> {
@@ -87,7 +91,8 @@ async function readOrMakeMeta(ports: Ports, disk: Disk): Promise<DataDirectoryMe
   // Its absence must never be taken for emptiness where there are topics.
   if (isUsed) throw damagedFile(path, `it is missing, yet ${REGISTRY_FILE} is there`)
   const fresh = { format: FORMAT, minReader: FORMAT, features: [], logId: ports.random.uuid() }
-  // After a first opening that failed the file may be here and yet not be durable: write it again.
+  // After a first opening that failed, the directory and the file may be here and yet not be durable.
+  await disk.syncDirectory(parentOf(root))
   const meta = found ?? fresh
   await replaceFile(disk, path, encodeChecked(meta))
   return meta

@@ -1,4 +1,4 @@
-import { ClosedError, MillraceError, RejectedError } from '../errors.ts'
+import { ClosedError, MillraceError } from '../errors.ts'
 import type { Clock } from '../io/index.ts'
 import type { FetchedPartition, FetchPartition, FetchRequest, FetchResult } from '../log.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
@@ -94,20 +94,7 @@ function findRefusal(log: PartitionLog, wanted: FetchPartition): MillraceError |
   const why = findDivergence(log, position)
   if (why !== undefined) return diverged(log, position, why)
   if (position.offset >= log.startOffset && position.offset <= log.endOffset) return undefined
-  return new RejectedError(
-    'OFFSET_OUT_OF_RANGE',
-    `Offset ${position.offset} is not in partition ${log.partition} of topic ${log.topic}, which holds ${log.startOffset} ` +
-      `to ${log.endOffset}. The records were deleted by retention or trimming, or never were; choose where to go on.`,
-    {
-      facts: {
-        topic: log.topic,
-        partition: log.partition,
-        offset: position.offset,
-        startOffset: log.startOffset,
-        endOffset: log.endOffset,
-      },
-    },
-  )
+  return log.outOfRange(position.offset)
 }
 
 async function readOne(

@@ -1,5 +1,5 @@
 import type { BatchHeader } from '../batch/header.ts'
-import { CorruptDataError } from '../errors.ts'
+import { CorruptDataError, RejectedError } from '../errors.ts'
 import type { DamagedPartition } from '../log.ts'
 import type { TransactionPartition } from '../transactions/journal-state.ts'
 import { OpenTransactions } from '../transactions/open-transactions.ts'
@@ -75,6 +75,17 @@ export class PartitionLog implements TransactionPartition {
     if (header.isTransactional && !header.isControl) {
       this.transactions.add(producerId, producerEpoch, baseOffset)
     }
+  }
+
+  /** The error for an offset that is not, or no longer, there. */
+  outOfRange(offset: number): RejectedError {
+    const { topic, partition, startOffset, endOffset } = this
+    return new RejectedError(
+      'OFFSET_OUT_OF_RANGE',
+      `Offset ${offset} is not in partition ${partition} of topic ${topic}, which holds ${startOffset} to ${endOffset}. ` +
+        `The records were deleted by retention or trimming, or never were; choose where to go on.`,
+      { facts: { topic, partition, offset, startOffset, endOffset } },
+    )
   }
 
   /** The error for whoever wants to read or write behind the damage that recovery found. */

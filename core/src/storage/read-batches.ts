@@ -35,7 +35,8 @@ const NOTHING = new Uint8Array(0)
  * Reads batches as they lie on the disk, each checked by its CRC, its neighbours and its epoch.
  *
  * @throws CorruptDataError naming file and position, when the first batch wanted cannot be right;
- *   batches before a damaged one are given.
+ *   batches before a damaged one are given. RejectedError OFFSET_OUT_OF_RANGE when the offset is
+ *   trimmed meanwhile.
  */
 export async function readBatches(log: PartitionLog, request: ReadRequest): Promise<ReadResult> {
   const segment = log.segmentAt(request.offset)
@@ -53,6 +54,8 @@ export async function readBatches(log: PartitionLog, request: ReadRequest): Prom
     for (;;) {
       const walk = new BatchWalk(log, segment, request, position)
       await walk.load(wantedBytes)
+      // Race: (1) a read begins, (2) a trim passes it and forgets which batches there were aborted.
+      if (log.startOffset > request.offset) throw log.outOfRange(request.offset)
       walk.run()
       if (walk.missingBytes === 0) return walk.result()
       // The first batch wanted is larger, or further on, than was read: read on to its end.
