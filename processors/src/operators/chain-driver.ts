@@ -15,6 +15,14 @@ export interface DrivenRecord {
   readonly timestampMs: number
 }
 
+interface DriverOptions {
+  /** The stage to run; default: the pipeline's first that isn't an ingest. */
+  readonly stageId?: string
+  readonly clock?: Clock
+  /** Passes over records that callbacks throw on; default: the first one ends the chain. */
+  readonly skipsFailures?: boolean
+}
+
 /** Runs the chain of one stage in one task, for tests of operators: no log, no commits. */
 export class ChainDriver {
   readonly stage: Stage
@@ -22,12 +30,13 @@ export class ChainDriver {
   /** What reached each output's topic (or sink), in order. */
   readonly out = new Map<string, StreamRecord[]>()
   readonly dropped: { readonly reason: DropReason; readonly offset: number }[] = []
+  /** Offsets of the records that callbacks threw on and that were passed over. */
+  readonly failed: number[] = []
   readonly #chain: Chain
   #offset = 0
 
-  /** @param stageId the stage to run; default: the pipeline's first that isn't an ingest. */
-  constructor(pipeline: Pipeline, options: { stageId?: string; clock?: Clock } = {}) {
-    const { stageId, clock = nodeClock } = options
+  constructor(pipeline: Pipeline, options: DriverOptions = {}) {
+    const { stageId, clock = nodeClock, skipsFailures = false } = options
     const stage = pipeline.plan.stages.find(({ id, kind }) =>
       stageId === undefined ? kind !== 'ingest' : id === stageId,
     )
@@ -39,6 +48,10 @@ export class ChainDriver {
       signal: new AbortController().signal,
       store: ({ name }) => this.store(name),
       emit: (output, record) => this.#take(output, record),
+      failed: (node, { offset }, error) => {
+        if (!skipsFailures) throw new Error(`${node}@${offset}`, { cause: error })
+        this.failed.push(offset)
+      },
       dropped: (_, reason, { offset }) => this.dropped.push({ reason, offset }),
     })
   }

@@ -9,7 +9,7 @@ export interface Chain {
   /**
    * Feeds a record of an input (by the input's id); outputs come by `TaskContext.emit`.
    *
-   * @throws what a callback threw, naming operator and record; the chain is then of no more use.
+   * @throws what `TaskContext.failed` throws; the chain is then of no more use.
    */
   push(input: string, record: StreamRecord): void
   /** Resolves when everything pushed has left: asynchronous operators are idle, buffers are flushed. Ends an epoch. */
@@ -65,6 +65,7 @@ class RxChain implements Chain {
   }
 
   async drain(): Promise<void> {
+    this.#throwFailure()
     for (const drain of this.#drains) {
       await drain?.()
       this.#throwFailure()

@@ -20,8 +20,8 @@ export function filter<K, V>(
       kind: 'filter',
       name: options.name,
       keepsValues: true,
-      compile: ({ node }) =>
-        eachRecord(node, (record, out) => {
+      compile: (scope) =>
+        eachRecord(scope, (record, out) => {
           if (keep(record.value as V, record as StreamRecord<K, V>)) out.next(record)
         }),
     }),

@@ -11,10 +11,12 @@ export function flatMap<K, V, R>(
     apply: () => ({
       kind: 'flatMap',
       name: options.name,
-      compile: ({ node }) =>
-        eachRecord(node, (record, out) => {
-          for (const value of change(record.value as V, record as StreamRecord<K, V>)) {
-            out.next(withValue(record, value))
+      compile: (scope) =>
+        eachRecord(scope, (record, out) => {
+          const values = change(record.value as V, record as StreamRecord<K, V>)
+          // A generator is run to its end first: if it throws, nothing of the record has left.
+          for (const value of Array.isArray(values) ? values : [...values]) {
+            out.next(withValue(record, value as R))
           }
         }),
     }),

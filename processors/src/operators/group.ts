@@ -29,7 +29,7 @@ export function groupRecords(
       const groups = new Groups(scope, store, options, out)
       scope.onDrain(() => groups.emitLatest())
       scope.onFlushWindows((close) => groups.flush(close))
-      return eachRecord(scope.node, (record) => groups.add(record))(source).subscribe(out)
+      return eachRecord(scope, (record) => groups.add(record))(source).subscribe(out)
     })
 }
 
@@ -97,15 +97,25 @@ class Groups {
     if (entry === undefined) {
       const cells: Cells = [record.timestampMs]
       this.#aggregate.start(cells)
+      this.#aggregate.add(cells, record.value)
       entry = this.#store.add(slotMs, key, cells)
-    } else {
-      this.#store.changed(entry)
-      if (record.timestampMs > entry.state[0]) entry.state[0] = record.timestampMs
-    }
-    this.#aggregate.add(entry.state, record.value)
+    } else this.#change(entry, record)
     if (this.#isFinal) return
     if (this.#latest === undefined) this.#emit(entry, record)
     else this.#latest.set(entry, record)
+  }
+
+  #change(entry: StoreEntry<Cells>, record: StreamRecord): void {
+    // A callback may throw between two aggregates; the record must then count in none.
+    const before = entry.state.slice() as Cells
+    try {
+      this.#aggregate.add(entry.state, record.value)
+    } catch (error) {
+      entry.state = before
+      throw error
+    }
+    if (record.timestampMs > entry.state[0]) entry.state[0] = record.timestampMs
+    this.#store.changed(entry)
   }
 
   #closeWindows(windows: TimeWindows, record: StreamRecord | undefined): void {

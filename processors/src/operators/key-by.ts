@@ -22,8 +22,8 @@ export function keyBy<K, V, const S extends KeySpec<V>>(
       detail: rule.columns.map(({ name }) => name).join(', '),
       keepsValues: true,
       rekey: rule,
-      compile: ({ node }) =>
-        eachRecord(node, (record, out) => {
+      compile: (scope) =>
+        eachRecord(scope, (record, out) => {
           out.next(derive(record, rule.keyOf(record.value), record.value, record.timestampMs))
         }),
     }),

@@ -4,7 +4,7 @@ import { Observable, type Subscriber } from 'rxjs'
 import { KeyedQueue } from './keyed-queue.ts'
 import type { Operator, StepScope } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
-import { callbackError, eachRecord } from './step.ts'
+import { eachRecord, judge } from './step.ts'
 
 export interface MapAsyncOptions<K, V, R> {
   readonly name?: string
@@ -20,7 +20,7 @@ export interface MapAsyncOptions<K, V, R> {
   /** Further attempts after a failure, after `delayMs` (default 100), doubled each time; default none. */
   readonly retry?: { readonly attempts: number; readonly delayMs?: number }
   /**
-   * When all attempts failed: `fail` (default) stops the task, nothing of the epoch is committed;
+   * When all attempts failed: `fail` (default) leaves it to the run's own policy, as with any callback;
    * `skip` leaves the record out and counts it; a function gives the value to use instead.
    */
   readonly onError?: 'fail' | 'skip' | ((error: unknown, value: V, record: StreamRecord<K, V>) => R)
@@ -55,7 +55,7 @@ export function mapAsync<K, V, R>(
             out,
           )
           scope.onDrain(() => calls.idle())
-          return eachRecord(scope.node, (record) => calls.add(record))(source).subscribe(out)
+          return eachRecord(scope, (record) => calls.add(record))(source).subscribe(out)
         }),
     }),
   }
@@ -127,10 +127,11 @@ class Calls {
   async #run(call: Call): Promise<void> {
     try {
       call.result = await this.#resultOf(call.record)
-      this.#send(call)
     } catch (error) {
-      this.#out.error(callbackError(this.#scope.node, call.record, error))
+      call.result = null
+      judge(this.#scope, call.record, error, this.#out)
     }
+    if (!this.#out.closed) this.#send(call)
     this.#running--
     this.#waiting.release(call)
     if (!this.#out.closed) this.#startNext()

@@ -11,8 +11,8 @@ export function map<K, V, R>(
     apply: () => ({
       kind: 'map',
       name: options.name,
-      compile: ({ node }) =>
-        eachRecord(node, (record, out) => {
+      compile: (scope) =>
+        eachRecord(scope, (record, out) => {
           out.next(withValue(record, change(record.value as V, record as StreamRecord<K, V>)))
         }),
     }),

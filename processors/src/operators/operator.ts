@@ -92,6 +92,11 @@ export interface TaskContext {
   store(spec: StoreSpec): DurableStore
   /** Takes a record that reached an output (its key and time as the output's topic wants them). */
   emit(output: string, record: StreamRecord): void
+  /**
+   * A callback threw on this record. Throws what ends the run, naming node and record, under the policy
+   * `fail`; else the record is counted (and kept as a dead letter) and the operator passes it over.
+   */
+  failed(node: string, record: StreamRecord, error: unknown): void
   /** Hears of a record that an operator left out although the user did not ask for it. */
   dropped(node: string, reason: DropReason, record: StreamRecord): void
 }

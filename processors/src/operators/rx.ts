@@ -1,7 +1,8 @@
+import { RejectedError } from '@millrace/core'
 import { Observable, type OperatorFunction, Subject } from 'rxjs'
-import type { Operator } from './operator.ts'
+import type { Operator, StepScope } from './operator.ts'
 import { derive, type StreamRecord } from './record.ts'
-import { callbackError, eachRecord } from './step.ts'
+import { eachRecord } from './step.ts'
 
 /** What `rx` works on: a record without its place of origin. */
 export interface RxRecord<K, V> {
@@ -26,18 +27,16 @@ export function rx<K, V, K2, V2>(
       name: options.name,
       compile: (scope) =>
         epochScoped(
-          scope.node,
+          scope,
           build as unknown as (records: Observable<StreamRecord>) => Observable<StreamRecord>,
-          (drain) => scope.onDrain(drain),
         ),
     }),
   }
 }
 
 function epochScoped(
-  node: string,
+  scope: StepScope,
   build: (records: Observable<StreamRecord>) => Observable<StreamRecord>,
-  onDrain: (drain: () => Promise<void>) => void,
 ): OperatorFunction<StreamRecord, StreamRecord> {
   return (source) =>
     new Observable((out) => {
@@ -58,7 +57,8 @@ function epochScoped(
             )
           },
           error: (error: unknown) => {
-            out.error(last === undefined ? error : callbackError(node, last, error))
+            // No policy may pass it over: the other records of the epoch are lost with the Observable.
+            out.error(epochError(scope.node, last, error))
             resolve()
           },
           complete: resolve,
@@ -66,17 +66,29 @@ function epochScoped(
         return { records, done }
       }
 
-      onDrain(async () => {
+      scope.onDrain(async () => {
         const ending = epoch
         epoch = undefined
         ending?.records.complete()
         await ending?.done
       })
-      const enter = eachRecord(node, (record) => {
+      const enter = eachRecord(scope, (record) => {
         last = record
         epoch ??= begin()
         epoch.records.next(record)
       })
       return enter(source).subscribe(out)
     })
+}
+
+function epochError(node: string, last: StreamRecord | undefined, cause: unknown): RejectedError {
+  const place =
+    last === undefined ? '' : ` after ${last.origin.topic}[${last.origin.partition}]@${last.offset}`
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new RejectedError(
+    'CALLBACK_FAILED',
+    `${node}: RxJS ended with an error${place}: ${reason} Nothing of the epoch was committed; ` +
+      `catch what may fail inside rx(…), with catchError.`,
+    { cause, facts: { operator: node, ...last?.origin, offset: last?.offset } },
+  )
 }

@@ -1,28 +1,31 @@
-import { MillraceError, RejectedError } from '@millrace/core'
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
+import type { StepScope } from './operator.ts'
 import type { StreamRecord } from './record.ts'
 
 /** Handles one record and passes what comes of it to `out`. */
 export type HandleRecord = (record: StreamRecord, out: Subscriber<StreamRecord>) => void
 
-/** An RxJS operator from a function per record; what it throws ends the stream, with `node` and origin named. */
+/**
+ * An RxJS operator from a function per record. A record on which it throws is the task's to judge
+ * (`TaskContext.failed`): passed over, or the end of the stream.
+ */
 export function eachRecord(
-  node: string,
+  scope: StepScope,
   handle: HandleRecord,
 ): OperatorFunction<StreamRecord, StreamRecord> {
   return (source) =>
-    new Observable((out) => source.subscribe(new RecordSubscriber(node, handle, out)))
+    new Observable((out) => source.subscribe(new RecordSubscriber(scope, handle, out)))
 }
 
 // A Subscriber of our own, since RxJS would wrap a plain observer twice and rethrow its errors later.
 class RecordSubscriber extends Subscriber<StreamRecord> {
-  readonly #node: string
+  readonly #scope: StepScope
   readonly #handle: HandleRecord
   readonly #out: Subscriber<StreamRecord>
 
-  constructor(node: string, handle: HandleRecord, out: Subscriber<StreamRecord>) {
+  constructor(scope: StepScope, handle: HandleRecord, out: Subscriber<StreamRecord>) {
     super(out)
-    this.#node = node
+    this.#scope = scope
     this.#handle = handle
     this.#out = out
   }
@@ -31,19 +34,21 @@ class RecordSubscriber extends Subscriber<StreamRecord> {
     try {
       this.#handle(record, this.#out)
     } catch (error) {
-      this.#out.error(callbackError(this.#node, record, error))
+      judge(this.#scope, record, error, this.#out)
     }
   }
 }
 
-/** What a callback threw, with the operator and the record it was working on. */
-export function callbackError(node: string, record: StreamRecord, cause: unknown): MillraceError {
-  const { origin, offset } = record
-  const place = `${origin.topic}-${origin.partition}@${offset}`
-  const code = cause instanceof MillraceError ? cause.code : 'CALLBACK_FAILED'
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new RejectedError(code, `${node} failed on the record at ${place}: ${reason}`, {
-    cause,
-    facts: { operator: node, topic: origin.topic, partition: origin.partition, offset },
-  })
+/** Lets the task judge a failure: passes the record over, or ends the stream. */
+export function judge(
+  scope: StepScope,
+  record: StreamRecord,
+  error: unknown,
+  out: Subscriber<StreamRecord>,
+): void {
+  try {
+    scope.task.failed(scope.node, record, error)
+  } catch (final) {
+    out.error(final)
+  }
 }

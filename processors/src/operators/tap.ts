@@ -12,8 +12,8 @@ export function tap<K, V>(
       kind: 'tap',
       name: options.name,
       keepsValues: true,
-      compile: ({ node }) =>
-        eachRecord(node, (record, out) => {
+      compile: (scope) =>
+        eachRecord(scope, (record, out) => {
           look(record.value as V, record as StreamRecord<K, V>)
           out.next(record)
         }),
