@@ -75,10 +75,17 @@ export class DirectoryImage {
     this.#unsynced = this.#unsynced.filter(({ order }) => order > upTo)
   }
 
-  /** A sync has failed: some operations reached the disk, and the system forgets the others. */
+  /**
+   * A sync has failed: some operations reached the disk, the others still may. (A file system whose
+   * journal fails takes no more writes, so no later sync of a directory succeeds wrongly.)
+   */
   syncFailed(random: SeededRandom): void {
-    for (const operation of this.#unsynced) if (random.chance(2)) toDisk(operation)
-    this.#unsynced = []
+    const remaining: DirectoryOperation[] = []
+    for (const operation of this.#unsynced) {
+      if (random.chance(2)) toDisk(operation)
+      else remaining.push(operation)
+    }
+    this.#unsynced = remaining
   }
 
   /** Applies those unsynced operations that survive, here and in every directory below. */
