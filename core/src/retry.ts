@@ -1,5 +1,5 @@
-import { UnavailableError } from '../errors.ts'
-import { type Clock, sleep } from '../io/index.ts'
+import { UnavailableError } from './errors.ts'
+import { type Clock, sleep } from './io/index.ts'
 
 /** Repeats `call` while the log is unavailable, until `timeoutMs` have passed; then its error stands. */
 export async function retryUnavailable<T>(
