@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs'
-import { createRequire } from 'node:module'
 import { finished } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
 import { json, parquet, type Serde } from 'millrace'
 import { z } from 'zod'
 
@@ -13,7 +13,9 @@ export interface Dataset {
   readonly csvLine: (row: Record<string, unknown>) => string
 }
 
-const flightsFile = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet')
+const flightsFile = fileURLToPath(
+  new URL('../data/flights-3m.parquet', import.meta.resolve('vega-datasets')),
+)
 
 /** 35 bytes a row: time, two integers, two short texts. */
 export function narrow(limit: number): Dataset {
@@ -78,7 +80,7 @@ export async function writeCsv(dataset: Dataset, file: string): Promise<number> 
     if (count === 0) out.write(`${Object.keys(rows[0] ?? {}).join(',')}\n`)
     count += rows.length
     if (!out.write(`${rows.map(dataset.csvLine).join('\n')}\n`))
-      await new Promise((resolve) => void out.once('drain', resolve))
+      await new Promise<void>((resolve) => void out.once('drain', () => resolve()))
   }
   out.end()
   await finished(out)

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
 import type { Column, ColumnType, SourceBatch, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
@@ -44,7 +44,7 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): File
   checkOptions(options)
   return {
     kind: 'source',
-    name: `csv ${path}`,
+    name: `csv ${basename(path)}`,
     bounded: true,
     path: resolve(path),
     async open(context) {

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Column, SourceBatch, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
@@ -28,7 +28,7 @@ export interface NdjsonOptions {
 export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): FileSource<Row> {
   return {
     kind: 'source',
-    name: `ndjson ${path}`,
+    name: `ndjson ${basename(path)}`,
     bounded: true,
     path: resolve(path),
     async open(context) {

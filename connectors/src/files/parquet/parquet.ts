@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
 import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
@@ -38,7 +38,7 @@ export function parquet<Row = FileRow>(
   }
   return {
     kind: 'source',
-    name: `parquet ${path}`,
+    name: `parquet ${basename(path)}`,
     bounded: true,
     path: resolve(path),
     async open(context) {
