@@ -1,3 +1,5 @@
+import './autorun.ts'
+
 export * from '@millrace/connectors'
 export * from '@millrace/core'
 export * from '@millrace/processors'

@@ -9,8 +9,8 @@ const echoMs = 150
 
 /**
  * Lets the first Ctrl-C (or SIGTERM) end the work softly, by an abort signal; the second ends the
- * process. States: listening → draining (first signal) → the process is gone (second signal); `stop`
- * leaves either of the first two and gives the signals back.
+ * process. States: listening → draining (first signal) → the process is gone (second signal), or
+ * listening → stopped.
  */
 export class Interrupt {
   readonly #abort = new AbortController()
@@ -34,7 +34,9 @@ export class Interrupt {
     return this.#code
   }
 
+  /** The work is over. After a signal the process is about to end, and its echo must not kill it. */
   stop(): void {
+    if (this.#drainingSinceMs !== undefined) return
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, this.#onSignal)
   }
 

@@ -25,8 +25,14 @@ export function shortCount(count: number): string {
   return count >= 10_000 ? `${(count / 1000).toFixed(0)} k` : String(Math.round(count))
 }
 
-/** `75` → `1m15s`. */
+/** `1 record`, `3 records`, `1.23 M records`. */
+export function counted(count: number, noun: string): string {
+  return `${shortCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `75` → `1m15s`, `1.23` → `1.2s`. */
 export function shortDuration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)}s`
   const whole = Math.round(seconds)
   if (whole < 60) return `${whole}s`
   if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`

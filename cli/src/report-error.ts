@@ -23,8 +23,15 @@ export async function reportError(error: unknown): Promise<number> {
 }
 
 function describe(error: MillraceError | SystemError): string {
-  const text = `${error.message} ${paint('dim', `[${error.code}]`)}`
+  const text = `${error.message} ${paint('dim', `[${error.code}]`)}${callbackLine(error)}`
   return process.env['MILLRACE_DEBUG'] ? `${text}\n${inspect(error)}` : text
+}
+
+/** The line of the user's own code that threw, which is what they need to find. */
+function callbackLine({ code, cause }: MillraceError | SystemError): string {
+  if (code !== 'CALLBACK_FAILED' || !(cause instanceof Error)) return ''
+  const line = /\n +at .+/.exec(cause.stack ?? '')
+  return line === null ? '' : paint('dim', line[0])
 }
 
 interface SystemError extends Error {

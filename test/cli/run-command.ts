@@ -8,15 +8,17 @@ export interface Finished {
   readonly stderr: string
 }
 
+/** Sends a signal to the process. */
+export type Kill = (signal: NodeJS.Signals) => void
+
 export interface CommandOptions {
   readonly cwd?: string
   readonly stdin?: string
   readonly env?: Readonly<Record<string, string>>
-  /** Called with all of standard error so far, whenever there is more. */
-  readonly onStderr?: (stderr: string, kill: (signal: NodeJS.Signals) => void) => void
+  /** Called once, when standard error matches for the first time. */
+  readonly onceSaid?: { readonly text: RegExp; readonly act: (kill: Kill) => void }
   /** Stop reading standard output after its first bytes, as `head` does. */
   readonly closeStdoutEarly?: boolean
-  readonly onStdout?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
 }
 
 const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
@@ -43,17 +45,18 @@ export function runCommand(
   const { cwd, stdin = '', env } = options
   const { MILLRACE_LOG: _, FORCE_COLOR: __, ...inherited } = process.env
   const child = spawn(program, words, { cwd, env: { ...inherited, NO_COLOR: '1', ...env } })
-  const kill = (signal: NodeJS.Signals) => void child.kill(signal)
+  let { onceSaid } = options
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
-    options.onStdout?.(stdout, kill)
     if (options.closeStdoutEarly === true) child.stdout.destroy()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-    options.onStderr?.(stderr, kill)
+    if (onceSaid?.text.test(stderr) !== true) return
+    onceSaid.act((signal) => void child.kill(signal))
+    onceSaid = undefined
   })
   child.stdin.on('error', () => {}).end(stdin)
   return new Promise((resolve, reject) => {

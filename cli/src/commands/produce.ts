@@ -1,7 +1,7 @@
 import type { Producer } from '@millrace/core'
 import { type Command, Option } from 'commander'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
-import { nonNegativeInteger, shortCount } from '../numbers.ts'
+import { counted, nonNegativeInteger } from '../numbers.ts'
 import type { ProducedRecord } from '../records/record-json.ts'
 import { say } from '../talk.ts'
 
@@ -47,7 +47,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
     const producer = new Producer(log)
     try {
       const count = await sendLines(producer, topic, readLine, options.partition)
-      if (options.quiet !== true) say(`Appended ${shortCount(count)} records to ${topic}.`)
+      if (options.quiet !== true) say(`Appended ${counted(count, 'record')} to ${topic}.`)
     } finally {
       await producer.close()
     }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { type OutputOption, outputOption, printRows } from '../table.ts'
 import { say } from '../talk.ts'
-import { positiveInteger, shortCount } from '../numbers.ts'
+import { counted, positiveInteger } from '../numbers.ts'
 import { topicConfigHelp, topicSetting } from '../topic-config.ts'
 import { withTopicSuggestion } from '../topic-suggestion.ts'
 
@@ -77,7 +77,7 @@ async function create(
   const { partitions, config = {} } = options
   const topic: NewTopic = { name, partitions, config }
   await withLog(options, 'read-write', (log) => log.createTopic(topic))
-  say(`Created topic ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}.`)
+  say(`Created topic ${name} with ${counted(partitions, 'partition')}.`)
 }
 
 async function describe(name: string, options: LogOption & OutputOption): Promise<void> {
@@ -121,7 +121,7 @@ async function remove(name: string, options: LogOption & { yes?: true }): Promis
     if (options.yes !== true) {
       const { confirm } = await import('../confirm.ts')
       const { offsets } = summary(topic)
-      await confirm(`Delete topic ${name} with its ${shortCount(offsets)} records?`, name)
+      await confirm(`Delete topic ${name} with its ${counted(offsets, 'record')}?`, name)
     }
     await log.deleteTopic(name)
   })

@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import { withoutSecrets } from '../secrets.ts'
-import { fractionDone, type Meter, progressFacts } from './progress-line.ts'
+import { type Meter, progressFacts } from './progress-line.ts'
 import type { ProgressView } from './progress-view.ts'
 
 const factsWidth = 56
@@ -21,7 +21,7 @@ export class BarProgress implements ProgressView {
   update(meters: readonly Meter[]): void {
     const idWidth = Math.max(...meters.map(({ id }) => id.length))
     for (const meter of meters) {
-      const fraction = fractionDone(meter) ?? 0
+      const fraction = meter.fraction ?? 0
       const bar = this.#byId.get(meter.id) ?? this.#bars.create(1, fraction, { meter, idWidth })
       this.#byId.set(meter.id, bar)
       bar.update(fraction, { meter, idWidth })
@@ -39,7 +39,7 @@ export class BarProgress implements ProgressView {
 
 /** Without colours: cli-progress cuts lines to the terminal's width, and would count them. */
 function barLine(meter: Meter, idWidth: number): string {
-  const fraction = fractionDone(meter)
+  const { fraction } = meter
   const barWidth = Math.min(24, Math.max(8, process.stderr.columns - idWidth - factsWidth))
   const filled = Math.round((fraction ?? 0) * barWidth)
   const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)

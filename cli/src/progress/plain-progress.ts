@@ -1,5 +1,5 @@
 import { say } from '../talk.ts'
-import { fractionDone, type Meter, progressFacts } from './progress-line.ts'
+import { type Meter, progressFacts } from './progress-line.ts'
 import type { ProgressView } from './progress-view.ts'
 
 const everyMs = 1000
@@ -31,7 +31,7 @@ export class PlainProgress implements ProgressView {
       const done = `${meter.rows} ${meter.state}`
       if (this.#said.get(meter.id) === done) continue
       this.#said.set(meter.id, done)
-      const fraction = fractionDone(meter)
+      const { fraction } = meter
       const percent = fraction === undefined ? '' : `${Math.floor(fraction * 100)} %  `
       say(`${meter.id}: ${percent}${progressFacts(meter)}`)
     }

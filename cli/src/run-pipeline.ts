@@ -1,0 +1,82 @@
+import type { ErrorPolicy, Pipeline, RunResult } from '@millrace/processors'
+import { type Command, Option } from 'commander'
+import { exitCode } from './exit-code.ts'
+import { Interrupt } from './interrupt.ts'
+import { type LogOption, logOption, withLog } from './log-option.ts'
+import { counted, positiveInteger, shortDuration } from './numbers.ts'
+import { stageMeter } from './progress/progress-line.ts'
+import { progressView } from './progress/progress-view.ts'
+import { paint, say } from './talk.ts'
+
+/** What `millrace run` and `node pipeline.ts` can be told. */
+export interface RunCommandOptions extends LogOption {
+  readonly follow?: boolean
+  readonly final?: boolean
+  readonly quiet?: boolean
+  readonly onError: ErrorPolicy
+  readonly connections?: number
+}
+
+/** Adds the options of a run to a command. */
+export function withRunOptions(command: Command): Command {
+  return command
+    .option('-f, --follow', 'go on after the end of what is there now, until Ctrl-C')
+    .option('--final', 'close the windows still open at the end; else they go on with the next run')
+    .addOption(
+      new Option('--on-error <policy>', 'what becomes of a record that cannot be processed')
+        .choices(['fail', 'skip', 'dead-letter'])
+        .default('fail'),
+    )
+    .option('--connections <count>', 'connections of each database sink', positiveInteger)
+    .option('-q, --quiet', 'no progress')
+    .addOption(logOption())
+}
+
+/** Runs a pipeline for a person: progress, Ctrl-C, a last word, and the exit code of the process. */
+export async function runPipeline(pipeline: Pipeline, options: RunCommandOptions): Promise<void> {
+  const { run } = await import('@millrace/processors')
+  const { follow = false, final = false, quiet = false, onError, connections } = options
+  const view = await progressView({ quiet })
+  const interrupt = new Interrupt('Finishing what is in flight. Ctrl-C again stops at once.')
+  try {
+    const result = await withLog(options, 'read-write', (log) =>
+      run(pipeline, {
+        log,
+        signal: interrupt.signal,
+        follow,
+        final,
+        onError,
+        ...(connections !== undefined && { connections }),
+        onProgress: ({ stages }) => view.update(stages.map(stageMeter)),
+        onNotice: (message) => view.notice(message),
+      }),
+    )
+    view.stop()
+    process.exitCode = conclude(result, interrupt.code)
+  } catch (error) {
+    view.stop()
+    throw error
+  } finally {
+    interrupt.stop()
+  }
+}
+
+function conclude(result: RunResult, interrupted: number | undefined): number {
+  const { pipeline, elapsedMs, late, skipped, deadLetters } = result
+  const took = shortDuration(elapsedMs / 1000)
+  if (late > 0) say(`${counted(late, 'record')} too late for a window, since the first run.`)
+  if (skipped > deadLetters) say(`${counted(skipped - deadLetters, 'record')} skipped.`)
+  if (deadLetters > 0) {
+    const topic = `${pipeline}-dead-letters`
+    const look = `millrace consume ${topic} --from-beginning`
+    say(`${counted(deadLetters, 'record')} went to the topic ${topic}. Look at them: ${look}`)
+  }
+  if (result.interrupted) {
+    say(
+      `${paint('yellow', '■')} ${pipeline} stopped after ${took}; the next run goes on from there.`,
+    )
+    return interrupted ?? exitCode.ok
+  }
+  say(`${paint('green', '✓')} ${pipeline} done in ${took}.`)
+  return skipped > 0 ? exitCode.partial : exitCode.ok
+}

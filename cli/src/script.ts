@@ -1,0 +1,21 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { UsageError } from '@millrace/core'
+import { isPipeline, type Pipeline } from '@millrace/processors'
+import { expectFile } from './expect-file.ts'
+
+/**
+ * Imports a script and gives its default export.
+ *
+ * @throws UsageError when there is no such file or its default export isn't a pipeline; what the script
+ *   itself throws passes through.
+ */
+export async function pipelineOf(script: string): Promise<Pipeline> {
+  expectFile(script)
+  const exported = (await import(pathToFileURL(resolve(script)).href)) as { default?: unknown }
+  if (isPipeline(exported.default)) return exported.default
+  throw new UsageError(
+    'USAGE',
+    `${script} has no pipeline as its default export. Write \`export default pipeline('name', …)\`.`,
+  )
+}
