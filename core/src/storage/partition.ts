@@ -6,6 +6,7 @@ import { ClosedError, invariant, UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
 import type { AppendResult, Durability, TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
+import { AppendClock } from './append-clock.ts'
 import { checkBatch } from './check-batch.ts'
 import { Committer } from './committer.ts'
 import type { CommitTarget, PendingAppend } from './committer.ts'
@@ -45,6 +46,7 @@ export class Partition implements CommitTarget {
   config: TopicConfig
   readonly #disk: Disk
   readonly #clock: Clock
+  readonly #time: AppendClock
   readonly #watermark: WatermarkFile
   readonly #admit: PartitionOptions['admit']
   readonly #committer: Committer
@@ -63,6 +65,7 @@ export class Partition implements CommitTarget {
     this.config = options.config
     this.#disk = options.disk
     this.#clock = options.clock
+    this.#time = new AppendClock(options.clock)
     this.#watermark = options.watermark
     this.#admit = options.admit
     this.#committer = new Committer(this)
@@ -206,7 +209,7 @@ export class Partition implements CommitTarget {
   /** When a crash took the time of the last append, the latest it can have been is now. */
   #assumeAppendedNow(segment: Segment): void {
     if (segment.sizeBytes === 0 || segment.firstAppendMs >= 0) return
-    segment.firstAppendMs = this.#clock.nowMs()
+    segment.firstAppendMs = this.#time.latestMs()
     segment.lastAppendMs = segment.firstAppendMs
   }
 
@@ -286,7 +289,7 @@ export class Partition implements CommitTarget {
 
   written(appends: readonly PendingAppend[]): void {
     const active = this.#active
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#time.latestMs()
     if (active.firstAppendMs < 0) active.firstAppendMs = nowMs
     active.lastAppendMs = nowMs
     for (const { header, baseOffset } of appends) {
@@ -354,7 +357,7 @@ export class Partition implements CommitTarget {
     const active = this.#active
     if (active.sizeBytes === 0) return false
     if (active.sizeBytes + bytes > this.config.segmentBytes) return true
-    return this.#clock.nowMs() - active.firstAppendMs >= this.config.segmentMs
+    return this.#time.earliestMs() - active.firstAppendMs >= this.config.segmentMs
   }
 
   /** Seals the active segment and goes on in a new one, which takes records once its entry is durable. */
@@ -374,7 +377,7 @@ export class Partition implements CommitTarget {
     const limits = {
       retentionMs: this.config.retentionMs,
       retentionBytes: this.config.retentionBytes,
-      nowMs: this.#clock.nowMs(),
+      nowMs: this.#time.earliestMs(),
       limitOffset: this.log.lastStableOffset,
     }
     const active = this.#active
