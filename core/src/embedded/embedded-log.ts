@@ -28,6 +28,7 @@ import type { Partition } from '../storage/partition.ts'
 import type { TransactionCoordinator } from '../transactions/coordinator.ts'
 import type { Journal } from '../transactions/journal.ts'
 import { checkPosition } from '../transactions/positions.ts'
+import type { GroupCoordinator } from '../groups/index.ts'
 import { fetch } from './fetch.ts'
 import { findOffset } from './find-offset.ts'
 import type { RetentionTimer } from './retention-timer.ts'
@@ -44,6 +45,7 @@ export interface EmbeddedLogParts {
   readonly journal: Journal
   readonly transactions: TransactionCoordinator
   readonly retention: RetentionTimer
+  readonly groups: GroupCoordinator
 }
 
 /** A log in a data directory that this process owns. */
@@ -172,28 +174,37 @@ export class EmbeddedLog implements Log {
     return this.#parts.journal.state.positionsOf(group)
   }
 
-  async joinGroup(_request: JoinGroupRequest): Promise<JoinGroupResult> {
-    throw groupsMissing()
+  async joinGroup(request: JoinGroupRequest): Promise<JoinGroupResult> {
+    this.#assertOpen()
+    return this.#parts.groups.join(request)
   }
 
-  async syncGroup(_request: SyncGroupRequest): Promise<Uint8Array> {
-    throw groupsMissing()
+  async syncGroup(request: SyncGroupRequest): Promise<Uint8Array> {
+    this.#assertOpen()
+    return this.#parts.groups.sync(request)
   }
 
-  async heartbeat(_member: GroupMember): Promise<void> {
-    throw groupsMissing()
+  async heartbeat(member: GroupMember): Promise<void> {
+    this.#assertOpen()
+    this.#parts.groups.heartbeat(member)
   }
 
-  async leaveGroup(_member: GroupMember): Promise<void> {
-    throw groupsMissing()
+  async leaveGroup(member: GroupMember): Promise<void> {
+    this.#assertOpen()
+    this.#parts.groups.leave(member)
   }
 
   async listGroups(): Promise<GroupDescription[]> {
-    throw groupsMissing()
+    this.#assertOpen()
+    const { groups, journal } = this.#parts
+    const members = groups.list().map(({ group }) => group)
+    const names = new Set([...members, ...journal.state.groups])
+    return [...names].toSorted().map((group) => this.#describeGroup(group))
   }
 
-  async describeGroup(_group: string): Promise<GroupDescription> {
-    throw groupsMissing()
+  async describeGroup(group: string): Promise<GroupDescription> {
+    this.#assertOpen()
+    return this.#describeGroup(group)
   }
 
   close(): Promise<void> {
@@ -202,9 +213,10 @@ export class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
-    const { topics, transactions, journal, lock, retention } = this.#parts
+    const { topics, transactions, journal, lock, retention, groups } = this.#parts
     await Promise.resolve()
     try {
+      groups.close()
       for (const partition of topics.partitions) partition.wake()
       await retention.close()
       await transactions.settled()
@@ -217,8 +229,18 @@ export class EmbeddedLog implements Log {
     }
   }
 
+  #describeGroup(group: string): GroupDescription {
+    const { groups, journal } = this.#parts
+    const positions = journal.state.positionsOf(group)
+    const described = groups.describe(group)
+    // Without members it may still have positions; only a group without either is unknown.
+    const isEmpty = described.state === 'Dead' && positions.length > 0
+    return { ...described, state: isEmpty ? 'Empty' : described.state, positions }
+  }
+
   /** Checks positions; returns the partitions to be synced because they point above what is. */
-  #checkPositions({ positions }: GroupPositions): Partition[] {
+  #checkPositions({ member, positions }: GroupPositions): Partition[] {
+    if (member !== undefined) this.#parts.groups.check(member)
     const toSync: Partition[] = []
     for (const stored of positions) {
       const partition = this.#parts.topics.find(stored)
@@ -234,8 +256,4 @@ export class EmbeddedLog implements Log {
       facts: { url: this.#parts.url },
     })
   }
-}
-
-function groupsMissing(): UsageError {
-  return new UsageError('USAGE', 'Group membership is not there yet; assign partitions by hand.')
 }

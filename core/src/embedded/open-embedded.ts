@@ -1,4 +1,5 @@
 import type { Ports } from '../io/index.ts'
+import { GroupCoordinator } from '../groups/index.ts'
 import { processIdentity } from '../io/index.ts'
 import { damagedFile } from '../storage/checkpoint.ts'
 import { Disk } from '../storage/disk.ts'
@@ -43,6 +44,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
       journal,
       transactions,
       retention,
+      groups: new GroupCoordinator({ clock, random }),
     })
   } catch (error) {
     await lock.release()
