@@ -46,6 +46,13 @@ class ReadOnlyLog implements Log {
   #poll: Timer | undefined
   #isClosed = false
 
+  readonly #refuse = async (): Promise<never> => {
+    throw new UsageError(
+      'READ_ONLY',
+      `The log ${this.#identity.url} was opened with access "read-only"; nothing was changed. Open it with "read-write".`,
+      { facts: { url: this.#identity.url } },
+    )
+  }
   readonly createTopic = this.#refuse
   readonly alterTopic = this.#refuse
   readonly addPartitions = this.#refuse
@@ -153,13 +160,5 @@ class ReadOnlyLog implements Log {
         })
         .finally(() => this.#keepPolling())
     })
-  }
-
-  async #refuse(): Promise<never> {
-    throw new UsageError(
-      'READ_ONLY',
-      `The log ${this.#identity.url} was opened with access "read-only"; nothing was changed. Open it with "read-write".`,
-      { facts: { url: this.#identity.url } },
-    )
   }
 }
