@@ -132,6 +132,7 @@ export class Administrator implements Actor {
 
   #jump(): void {
     this.#world.tally.count('clock jump')
+    this.#world.noteTime()
     this.#world.ports.clock.jump((this.#world.random.integer(4) - 2) * (HOUR_MS / 4))
     this.#world.noteTime()
   }

@@ -7,6 +7,7 @@ import {
   SimulatedMachine,
 } from '@millrace/core/testing'
 import { Administrator } from './administrator.ts'
+import { DIRECTORY } from './directory.ts'
 import { type CrashPlan, DiskWatch, drawCrashPlan } from './crash-plan.ts'
 import { Model, promise } from './model.ts'
 import { PositionKeeper, Reader } from './readers.ts'
@@ -16,7 +17,6 @@ import { recordsOf, verifyDecided, verifyRecovered } from './verify.ts'
 import { World } from './world.ts'
 import { type Actor, IdempotentProducer, plainAppender, Transactor } from './writers.ts'
 
-const DIRECTORY = '/data'
 const SESSIONS = 6
 const OPERATIONS_A_SESSION = 50
 
@@ -87,7 +87,7 @@ class Life {
       OPERATIONS_A_SESSION,
     )
     if (ending !== 'closed' || random.chance(2)) this.#end(ending)
-    this.#model.died()
+    this.#tally.count('commit left unanswered', this.#model.died())
   }
 
   /** A calm session at the end: whatever the last crash did must be found by it. */
@@ -103,6 +103,7 @@ class Life {
     const crashed = Promise.withResolvers<Ending>()
     world.ports = this.#machine.boot()
     world.underWay.clear()
+    world.isUsed = false
     const watch = new DiskWatch(plan, this.#tally, () => {
       this.#noteMoment(watch)
       this.#crash(plan.how)
@@ -139,6 +140,7 @@ class Life {
     fileSystem.faults = randomFaults(world.random, weather)
     if (weather.enospc > 0) this.#fillDisk()
     world.budget = operations
+    world.isUsed = true
     await Promise.all(this.#actors.map((actor) => this.#keepBusy(actor)))
     return this.#close()
   }
@@ -192,6 +194,7 @@ class Life {
 
   async #close(): Promise<Ending> {
     if (this.#transactors.some(({ isOpen }) => isOpen)) this.#tally.count('transaction left open')
+    this.#world.isUsed = false
     const closed = await this.#world.attempt('close', () => this.#world.log.close())
     return closed.kind === 'done' ? 'closed' : 'failed'
   }

@@ -155,6 +155,8 @@ export class Model {
   readonly topics = new Map<string, ModelTopic>()
   /** By record id. */
   readonly #batches: SentBatch[] = []
+  /** Transactions of the process that runs now. */
+  readonly #running = new Set<ModelTransaction>()
   /** By group and partition: the last position known to be stored, then those that may be. */
   readonly #positions = new Map<string, SentPosition[]>()
 
@@ -169,7 +171,9 @@ export class Model {
   send(batch: SentBatch): void {
     for (let index = 0; index < batch.count; index += 1) this.#batches.push(batch)
     batch.partition.sent.push(batch)
-    batch.transaction?.batches.push(batch)
+    if (batch.transaction === undefined) return
+    batch.transaction.batches.push(batch)
+    this.#running.add(batch.transaction)
   }
 
   /** Compares what a fetch gave with what must be there, and learns from it. */
@@ -273,11 +277,19 @@ export class Model {
     }
   }
 
-  /** The process is gone: open transactions can only end by being aborted. */
-  died(): void {
-    for (const batch of this.#batches) {
-      if (batch.transaction?.state === 'open') batch.transaction.state = 'aborted'
+  /**
+   * The process is gone: open transactions can only end by being aborted.
+   *
+   * @returns How many commits it has left unanswered.
+   */
+  died(): number {
+    let unanswered = 0
+    for (const transaction of this.#running) {
+      if (transaction.state === 'open') transaction.state = 'aborted'
+      else if (transaction.state === 'committing') unanswered += 1
     }
+    this.#running.clear()
+    return unanswered
   }
 
   /** A position is being stored; from now on it may be found. Its metadata must be unique. */

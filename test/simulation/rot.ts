@@ -1,4 +1,5 @@
-import { type Log, MillraceError } from '@millrace/core'
+import { type Log, MillraceError, verifyLog } from '@millrace/core'
+import { DIRECTORY } from './directory.ts'
 import { promise } from './model.ts'
 import { readAll } from './readers.ts'
 import { partitionsThere, verifyRecovered } from './verify.ts'
@@ -19,8 +20,13 @@ export async function decay(world: World, open: () => Promise<Log>): Promise<voi
   const position = random.integer(sizeBytes)
   const mask = 1 << random.integer(8)
   image.rot(position, mask)
-  const isNoticed = await readRotten(world, open)
-  promise(isNoticed, () => `${path}: a flipped bit in byte ${position} was not noticed`)
+  const isRead = await readRotten(world, open)
+  const isReported = await isNamed(world, path, position)
+  promise(
+    isReported,
+    () =>
+      `${path}: the flipped bit in byte ${position} is not named by verifyLog${isRead ? ', yet noticed by reading' : ''}`,
+  )
   const after = world.machine.disk.files().get(path)
   promise(
     after === image && after.sizeBytes >= sizeBytes,
@@ -31,6 +37,13 @@ export async function decay(world: World, open: () => Promise<Log>): Promise<voi
   world.ports = world.machine.boot()
   world.log = await open()
   await verifyRecovered(world)
+}
+
+/** Whether `verifyLog` names the file, and no byte behind the damaged one. */
+async function isNamed(world: World, path: string, position: number): Promise<boolean> {
+  const ports = world.machine.boot()
+  const { faults } = await verifyLog(DIRECTORY, { ports })
+  return faults.some((fault) => fault.file === `/${path}` && fault.position <= position)
 }
 
 /** Opens and reads all; whether anything said that the data is damaged. */

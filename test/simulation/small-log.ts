@@ -1,9 +1,7 @@
 import { type Log, open } from '@millrace/core'
 import { SimulatedDisk, SimulatedMachine, simulatedPorts } from '@millrace/core/testing'
 import { type BatchOptions, BatchWriter } from '../../core/src/batch/index.ts'
-
-/** Where the data directory lies on the simulated disk. */
-export const DIRECTORY = '/data'
+import { DIRECTORY } from './directory.ts'
 
 /** What readers get of a small log: bytes per partition and isolation, and the positions of its group. */
 export type Content = Map<string, string>

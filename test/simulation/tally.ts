@@ -34,7 +34,7 @@ const floors = {
   'transaction committed': 2000,
   'transaction aborted': 500,
   'transaction left open': 200,
-  'outcome of a commit found out after a crash': 50,
+  'commit left unanswered': 50,
   'position stored': 1000,
   fetch: 5000,
   'time lookup': 1000,

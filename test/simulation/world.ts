@@ -46,6 +46,8 @@ export class World {
   /** Latest wall-clock time ever seen: records age by it at most. */
   wallMsMax = 0
   ports: SimulatedPorts
+  /** The actors are at work: what happens counts as an operation of this life. */
+  isUsed = false
   /** Operations that the actors may still start in this session. */
   budget = 0
   /** How often the log said that data is damaged; undefined: it must not say so. */
@@ -75,8 +77,9 @@ export class World {
 
   /** Runs one operation and sorts its errors; a bug of the log is thrown on. */
   async attempt<T>(name: string, operation: () => Promise<T>): Promise<Outcome<T>> {
-    this.tally.count('operation')
+    if (this.isUsed) this.tally.count('operation')
     this.budget -= 1
+    this.noteTime()
     this.underWay.set(name, (this.underWay.get(name) ?? 0) + 1)
     try {
       return { kind: 'done', value: await operation() }

@@ -1,0 +1,2 @@
+/** Where the log lies on the simulated disk. */
+export const DIRECTORY = '/data'
