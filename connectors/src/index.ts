@@ -1,4 +1,5 @@
 export type * from '@millrace/processors'
+export type * from './errors.ts'
 export { parquet } from './files/parquet/parquet.ts'
 export type { ParquetOptions } from './files/parquet/parquet.ts'
 export { csv } from './files/csv/csv.ts'

@@ -41,7 +41,7 @@ export async function createTable(
     await session.rollback()
     if (codeOf(error) !== '42501' && codeOf(error) !== '3F000') throw error
     throw new UsageError(
-      'USAGE',
+      'DATABASE_REFUSED',
       `The table ${table} can't be created: ${wordsOf(error)}. The statement was:\n${sql};`,
       { cause: error },
     )

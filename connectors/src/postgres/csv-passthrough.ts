@@ -42,7 +42,7 @@ export function isCsvTask(task: SinkTask): task is CsvTask {
 
 /** The server refused a line of a {@link CsvPassage}; nothing of it was written. */
 export class CsvLineRefused extends Error {
-  /** Line (from 1) of the text sent, where the record ends. */
+  /** As the server counts lines: see {@link isRefusedRecord}. */
   readonly line: number
   readonly column: string | undefined
 
@@ -90,4 +90,30 @@ function disagreement(table: string, copied: number, sent: number): FailedError 
       'of them was stored. Please report it, with the file.',
     { facts: { table, copied, sent } },
   )
+}
+
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
+/**
+ * Tells the refused record when it is shown the records that were sent, one after the other, with
+ * their line ends. The server counts records and, inside quotes, one character of its line end;
+ * in the first record it doesn't know its line end yet, and counts carriage returns.
+ */
+export function isRefusedRecord({ line }: CsvLineRefused): (record: Buffer) => boolean {
+  let counted = 0
+  let lineEnd = CARRIAGE_RETURN
+  return (record) => {
+    const isFirst = counted === 0
+    const hasReturn = record.at(-2) === CARRIAGE_RETURN
+    if (!isFirst) lineEnd = hasReturn ? CARRIAGE_RETURN : LINE_FEED
+    counted += Math.max(1, countOf(record, lineEnd) + (isFirst && !hasReturn ? 1 : 0))
+    return counted >= line
+  }
+}
+
+function countOf(bytes: Buffer, byte: number): number {
+  let count = 0
+  for (let at = bytes.indexOf(byte); at >= 0; at = bytes.indexOf(byte, at + 1)) count++
+  return count
 }

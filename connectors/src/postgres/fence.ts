@@ -70,6 +70,8 @@ export class Fence {
       'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ' +
       `SET LOCAL application_name = ${quoteLiteral(this.#applicationName)}; ` +
       `SET LOCAL idle_in_transaction_session_timeout = ${idleInTransactionTimeoutMs}; ` +
+      // A large batch would be cut off at the same place for ever.
+      'SET LOCAL statement_timeout = 0; ' +
       `SELECT set_config('synchronous_commit', 'on', true) ` +
       `WHERE current_setting('synchronous_commit') = 'off'`
     )
@@ -184,7 +186,7 @@ export class Fence {
 
   #fenced(): FencedError {
     return new FencedError(
-      'GENERATION_FENCED',
+      'SINK_FENCED',
       `Another process took over ${this.#what()}; nothing of this batch was written.`,
       { facts: { ...this.#key } },
     )
@@ -201,7 +203,7 @@ export class Fence {
 
   #otherLog(): UsageError {
     return new UsageError(
-      'USAGE',
+      'SINK_OF_ANOTHER_LOG',
       `The database holds a position of ${this.#what()} that belongs to another log (or another ` +
         `input) than this one. Go on with that log; or start over: empty the table it wrote, and ` +
         `DELETE FROM ${this.#table} WHERE ${this.#where};`,
@@ -243,7 +245,7 @@ export async function createFenceTable(session: Session, schema: string): Promis
     await session.rollback()
     if (codeOf(error) !== '42501') throw error
     throw new UsageError(
-      'USAGE',
+      'DATABASE_REFUSED',
       `Millrace keeps its positions in the table ${name} and may not create it. ` +
         `Let somebody with the right to run:\n${sql};`,
       { cause: error },

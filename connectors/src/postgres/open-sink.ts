@@ -1,13 +1,17 @@
 import { UsageError } from '@millrace/core'
 import type { OpenSink, SinkContext, SinkTask } from '@millrace/processors'
 import { Fence, createFenceTable } from './fence.ts'
+import { retrying } from './retrying.ts'
+import type { Endeavour } from './retrying.ts'
 import { SessionPool } from './session-pool.ts'
 import { databaseOf, firstSession } from './session.ts'
-import type { Database } from './session.ts'
+import type { Database, Session } from './session.ts'
 import { labelOf } from './table.ts'
 import { PostgresTask } from './task.ts'
 import { Target } from './target.ts'
 import type { TargetOptions } from './target.ts'
+
+const claimRetriesMax = 5
 
 /** What `open` needs to know beside its context. */
 export interface PostgresSinkOptions extends TargetOptions {
@@ -24,10 +28,14 @@ export async function openPostgresSink(
 ): Promise<OpenSink> {
   const database = databaseOf(options.url)
   const session = await firstSession(database, context.notice, context.signal)
+  const endeavour = endeavourOf(options, context, database)
   try {
-    await noteDurability(context, database, await session.query('SHOW fsync'))
-    const target = await Target.open(session, options, context, database.label)
-    await createFenceTable(session, target.schema)
+    await noteDurability(context, database, session)
+    const target = await retrying({ ...endeavour, retries: 0 }, async () => {
+      const found = await Target.open(session, options, context, database.label)
+      await createFenceTable(session, found.schema)
+      return found
+    })
     const pool = new SessionPool(database, options.connections, session)
     return new OpenPostgresSink(options, context, database, pool, target)
   } catch (error) {
@@ -66,18 +74,12 @@ class OpenPostgresSink implements OpenSink {
       task,
       logId,
     })
-    const claim = await this.#pool.use((session) => fence.claim(session, notice))
-    return new PostgresTask(
-      {
-        context: this.#context,
-        pool: this.#pool,
-        target: this.#target,
-        fence,
-        table: labelOf(this.#options.table),
-        database: this.#database.label,
-      },
-      claim,
+    const endeavour = endeavourOf(this.#options, this.#context, this.#database)
+    // A claim whose reply was lost is simply made again.
+    const claim = await retrying(endeavour, () =>
+      this.#pool.use((session) => fence.claim(session, notice)),
     )
+    return new PostgresTask({ ...endeavour, pool: this.#pool, target: this.#target, fence }, claim)
   }
 
   close(): Promise<void> {
@@ -85,13 +87,22 @@ class OpenPostgresSink implements OpenSink {
   }
 }
 
+function endeavourOf(
+  options: PostgresSinkOptions,
+  context: SinkContext,
+  { label }: Database,
+): Endeavour {
+  return { context, table: labelOf(options.table), database: label, retries: claimRetriesMax }
+}
+
 async function noteDurability(
   context: SinkContext,
   { label }: Database,
-  { rows }: { rows: Record<string, unknown>[] },
+  session: Session,
 ): Promise<void> {
-  if (rows[0]?.['fsync'] !== 'off') return
+  const { rows } = await session.query<{ fsync: string }>('SHOW fsync')
+  if (rows[0]?.fsync !== 'off') return
   context.notice(
-    `PostgreSQL at ${label} runs with fsync = off: rows that it has confirmed may be lost in a power cut`,
+    `PostgreSQL at ${label} runs with fsync = off: rows that it confirmed may be lost in a power cut`,
   )
 }

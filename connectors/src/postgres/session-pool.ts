@@ -7,6 +7,7 @@ export class SessionPool {
   readonly #idle: Session[] = []
   readonly #waiting: (() => void)[] = []
   #free: number
+  #isClosed = false
 
   constructor(database: Database, size: number, first: Session) {
     this.#database = database
@@ -22,7 +23,7 @@ export class SessionPool {
       try {
         return await work(session)
       } finally {
-        if (session.isBroken) void session.close()
+        if (session.isBroken || this.#isClosed) void session.close()
         else this.#idle.push(session)
       }
     } finally {
@@ -30,8 +31,9 @@ export class SessionPool {
     }
   }
 
-  /** Closes the sessions that are not in use. */
+  /** Closes the sessions; one that is in use as soon as it is not. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all(this.#idle.splice(0).map((session) => session.close()))
   }
 

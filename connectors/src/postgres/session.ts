@@ -187,17 +187,25 @@ function explained(error: unknown, { label }: Database): Error {
   if (code.startsWith('28')) {
     const next = 'Check user and password in DATABASE_URL (special characters must be %-encoded).'
     return new UsageError(
-      'USAGE',
+      'DATABASE_REFUSED',
       `PostgreSQL refused the login ${label}: ${wordsOf(error)}. ${next}`,
       options,
     )
   }
   if (code === '3D000') {
     const next = 'Create it (CREATE DATABASE …) or correct the name at the end of DATABASE_URL.'
-    return new UsageError('USAGE', `There is no such database: ${label}. ${next}`, options)
+    return new UsageError(
+      'DATABASE_REFUSED',
+      `There is no such database: ${label}. ${next}`,
+      options,
+    )
   }
   if (isRefusal(error)) {
-    return new UsageError('USAGE', `PostgreSQL at ${label} refused: ${wordsOf(error)}.`, options)
+    return new UsageError(
+      'DATABASE_REFUSED',
+      `PostgreSQL at ${label} refused: ${wordsOf(error)}.`,
+      options,
+    )
   }
   return new UnavailableError(
     'UNAVAILABLE',

@@ -61,7 +61,10 @@ export async function readTable(session: Session, name: TableName): Promise<Tabl
   if (found === undefined) return undefined
   const label = labelOf(name)
   if (!'rpf'.includes(found.kind)) {
-    throw new UsageError('USAGE', `"${label}" is not a table; rows can be written to tables only.`)
+    throw new UsageError(
+      'TABLE_MISMATCH',
+      `"${label}" is not a table; rows can be written to tables only.`,
+    )
   }
   const { rows: attributes } = await session.query<AttributeRow>(
     `SELECT attname AS name, atttypid AS oid, format_type(atttypid, atttypmod) AS type,
@@ -111,7 +114,7 @@ export async function noSuchTable(
     rows.map((row) => row.table),
   )
   return new UsageError(
-    'USAGE',
+    'TABLE_NOT_FOUND',
     `There is no table "${labelOf(name)}" in ${database}.${hint} ` +
       'Create it, or set create: true to have it made from the schema of the rows.',
     { facts: { table: labelOf(name) } },

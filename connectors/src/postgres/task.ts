@@ -1,27 +1,21 @@
-import { ClosedError, RejectedError, UsageError } from '@millrace/core'
-import type { Json, SinkBatch, SinkContext } from '@millrace/processors'
-import pRetry from 'p-retry'
+import { ClosedError, RejectedError } from '@millrace/core'
+import type { Json, SinkBatch } from '@millrace/processors'
 import { copyCsv } from './csv-passthrough.ts'
 import type { CsvPassage, CsvTask } from './csv-passthrough.ts'
 import type { Fence, Claim } from './fence.ts'
 import type { Refusal, Refusals } from './refused-rows.ts'
-import { codeOf, isServerError, verdictOf, wordsOf } from './server-errors.ts'
+import { retrying } from './retrying.ts'
+import type { Endeavour } from './retrying.ts'
+import { verdictOf } from './server-errors.ts'
 import type { Session } from './session.ts'
 import type { SessionPool } from './session-pool.ts'
 import type { Target } from './target.ts'
 
-const retryDelayMinMs = 100
-const retryDelayMaxMs = 10_000
-
 /** What a task works with. */
-export interface TaskContext {
-  readonly context: SinkContext
+export interface TaskContext extends Endeavour {
   readonly pool: SessionPool
   readonly target: Target
   readonly fence: Fence
-  readonly table: string
-  /** The server, for notices; without the password. */
-  readonly database: string
 }
 
 /**
@@ -89,7 +83,7 @@ export class PostgresTask implements CsvTask {
   async #runNext(write: (session: Session) => Promise<Json>): Promise<void> {
     if (this.#isReleased) throw new ClosedError('CLOSED', 'This task of the sink was released.')
     const { pool } = this.#with
-    const position = await this.#retrying(() => pool.use(write))
+    const position = await retrying({ ...this.#with, retries: Infinity }, () => pool.use(write))
     const { claim, seq } = this.#claim
     this.#claim = { claim, seq: seq + 1n, position }
   }
@@ -140,67 +134,15 @@ export class PostgresTask implements CsvTask {
     await this.#with.fence.advance(session, this.#claim, batch.position)
   }
 
-  async #retrying<T>(write: () => Promise<T>): Promise<T> {
-    const { context, database } = this.#with
-    return pRetry(
-      async () => {
-        try {
-          return await write()
-        } catch (error) {
-          throw this.#explained(error)
-        }
-      },
-      {
-        retries: Number.POSITIVE_INFINITY,
-        minTimeout: retryDelayMinMs,
-        maxTimeout: retryDelayMaxMs,
-        randomize: true,
-        signal: context.signal,
-        shouldRetry: ({ error }) => verdictOf(error) === 'retry',
-        onFailedAttempt({ error, retryDelay }) {
-          if (verdictOf(error) !== 'retry') return
-          const seconds = (retryDelay / 1000).toFixed(1)
-          context.notice(
-            `PostgreSQL at ${database}: ${wordsOf(error)} (${codeOf(error)}); ` +
-              `trying again in ${seconds} s`,
-          )
-        },
-      },
-    )
-  }
-
   #rejected(batch: SinkBatch, refusals: Refusals): RejectedError {
     const [index, refusal] = [...refusals][0] as [number, Refusal]
     const { table } = this.#with
     return new RejectedError(
-      'RECORD_INVALID',
+      'ROW_REFUSED',
       `Row ${index} (of ${batch.size} in this batch) can't be stored in the table "${table}": ` +
         `${refusal.cause} (${refusal.code}). Nothing of the batch was written. Correct the record, ` +
         'or set a dead-letter topic, which takes such records so that the others pass.',
       { facts: { table, index, ...refusal, position: batch.position } },
-    )
-  }
-
-  /** What the caller can't know from the server's words alone. */
-  #explained(error: unknown): unknown {
-    const { table, database } = this.#with
-    const verdict = verdictOf(error)
-    const facts = { table, code: codeOf(error) }
-    if (verdict === 'data' || verdict === 'repeated') {
-      return new RejectedError(
-        'RECORD_INVALID',
-        `A batch can't be stored in the table "${table}": ${wordsOf(error)} (${codeOf(error)}). ` +
-          'PostgreSQL refuses it as a whole (at COMMIT), so that no single row can be named. ' +
-          'Nothing of it was written.',
-        { cause: error, facts },
-      )
-    }
-    if (verdict === 'retry' || !isServerError(error)) return error
-    return new UsageError(
-      'USAGE',
-      `PostgreSQL at ${database} refuses to write to the table "${table}": ${wordsOf(error)} ` +
-        `(${codeOf(error)}). Nothing of the batch was written.`,
-      { cause: error, facts },
     )
   }
 }

@@ -95,7 +95,7 @@ async function initialise(account: PostgresAccount, data: string, password: stri
     ])
     if (outcome.exitCode !== 0) {
       throw new FailedError(
-        'LOG_FAILED',
+        'DATABASE_SERVER_FAILED',
         `PostgreSQL could not make its data directory ${data}: ${outcome.output.trim()}`,
       )
     }
@@ -135,7 +135,10 @@ async function start(
     // Another program took the port, or the children of a killed server are still going.
     const mayPass = /already in use|is still in use|lock file "postmaster.pid"/.test(words)
     if (!mayPass || attempt === startAttemptsMax) {
-      throw new FailedError('LOG_FAILED', `PostgreSQL did not start in ${data}: ${words}`)
+      throw new FailedError(
+        'DATABASE_SERVER_FAILED',
+        `PostgreSQL did not start in ${data}: ${words}`,
+      )
     }
     await sleep(500)
   }
@@ -151,7 +154,10 @@ async function stop(account: PostgresAccount, data: string): Promise<void> {
     `--pgdata=${data}`,
   ])
   if (outcome.exitCode !== 0 && (await isAlive(running.pid))) {
-    throw new FailedError('LOG_FAILED', `PostgreSQL did not stop: ${outcome.output.trim()}`)
+    throw new FailedError(
+      'DATABASE_SERVER_FAILED',
+      `PostgreSQL did not stop: ${outcome.output.trim()}`,
+    )
   }
 }
 
