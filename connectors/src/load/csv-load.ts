@@ -3,12 +3,11 @@ import type { Json } from '@millrace/processors'
 import type { CsvReader } from '../files/csv/csv.ts'
 import type { CsvBlock, CsvBlocks } from '../files/csv/csv-blocks.ts'
 import type { CsvTask } from '../postgres/csv-passthrough.ts'
-import { CsvLineRefused } from '../postgres/csv-passthrough.ts'
+import { CsvLineRefused, isRefusedRecord } from '../postgres/csv-passthrough.ts'
 import type { LoadPosition } from './load-position.ts'
 import type { Transfer } from './row-load.ts'
+import { nextStep } from './row-load.ts'
 
-// A second or so of work: what a killed load does again.
-const transactionBytes = 32 * 1024 * 1024
 const CARRIAGE_RETURN = 0x0d
 
 /** Line ends of a block that may pass as it is; PostgreSQL wants one kind in a COPY. */
@@ -82,7 +81,7 @@ class Passage {
     send: (bytes: Buffer) => Promise<void>,
     lineEnd: LineEnd,
   ): Promise<{ byte: number; rows: number }> {
-    const { meter, signal } = this.#transfer
+    const { meter, signal, transactionBytes } = this.#transfer
     if (this.#isFeeding) this.#startAgain()
     this.#isFeeding = true
     let { byte, rows } = { byte: this.#byte, rows: this.#rows }
@@ -137,12 +136,12 @@ class Passage {
 
   async #refused(error: CsvLineRefused): Promise<RejectedError> {
     const { reader } = this.#transfer
-    const place = await reader.locateLine(this.#byte, error.line)
+    const place = await reader.findRecord(this.#byte, isRefusedRecord(error))
     const column = error.column === undefined ? '' : `, column ${error.column}`
     return new RejectedError(
       'RECORD_INVALID',
-      `${place.path}, line ${place.line} (byte ${place.byte})${column}: ${error.message}. Rows up ` +
-        `to ${this.#rows} are stored; correct that line or its column, and load again to go on there.`,
+      `${place.path}, line ${place.line} (byte ${place.byte})${column}: ${error.message}. ` +
+        nextStep(this.#rows),
       { cause: error, facts: { file: place.path, line: place.line, byte: place.byte } },
     )
   }

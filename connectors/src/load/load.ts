@@ -1,14 +1,17 @@
 import { UsageError } from '@millrace/core'
-import type { Column, Json, Sink, SinkTask, Source, SourceReader } from '@millrace/processors'
+import type { Column, Json, Sink, Source, SourceReader } from '@millrace/processors'
 import { CsvReader } from '../files/csv/csv.ts'
 import { isCsvTask } from '../postgres/csv-passthrough.ts'
 import { passCsv } from './csv-load.ts'
 import { readLoadPosition } from './load-position.ts'
 import type { LoadProgress } from './load-progress.ts'
 import { ProgressMeter } from './load-progress.ts'
+import type { Transfer } from './row-load.ts'
 import { writeRows } from './row-load.ts'
 
 export type { LoadProgress }
+
+const drainMs = 10_000
 
 /** What {@link load} is to do. */
 export interface LoadOptions<Row> {
@@ -21,6 +24,11 @@ export interface LoadOptions<Row> {
    * same file once more.
    */
   readonly name?: string
+  /**
+   * Bytes of input stored in one transaction, which is what a killed load does again. Default 32 MiB;
+   * rows that are not passed as text go 50,000 at a time at most.
+   */
+  readonly transactionBytes?: number
   /** Stops after the rows under way are committed; the next run goes on there. */
   readonly signal?: AbortSignal
   /** Called at most ten times a second, and once at the end. */
@@ -63,7 +71,7 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
     pipeline: 'load',
     logId: name,
     columns,
-    signal,
+    signal: afterDraining(signal),
     notice: options.onNotice ?? (() => {}),
   })
   try {
@@ -73,7 +81,8 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
     try {
       const rowsBefore = position?.rows ?? 0
       meter.start(reader.total, rowsBefore)
-      await transfer(reader, task, meter, signal)
+      const transactionBytes = options.transactionBytes ?? 32 * 1024 * 1024
+      await transfer({ reader, task, meter, signal, transactionBytes })
       const { rows } = meter
       const outcome = outcomeOf(signal, rows > rowsBefore || position === undefined)
       return { outcome, rows, rowsBefore, columns, elapsedMs: meter.finish() }
@@ -86,16 +95,12 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
   }
 }
 
-async function transfer(
-  reader: SourceReader<unknown>,
-  task: SinkTask,
-  meter: ProgressMeter,
-  signal: AbortSignal,
-): Promise<void> {
+async function transfer(all: Transfer): Promise<void> {
+  const { reader, task } = all
   if (reader instanceof CsvReader && reader.dialect.quote !== '' && isCsvTask(task)) {
-    await passCsv({ reader, task, meter, signal })
+    await passCsv({ ...all, reader, task })
   } else {
-    await writeRows({ reader, task, meter, signal })
+    await writeRows(all)
   }
 }
 
@@ -113,6 +118,15 @@ function checkPair(source: Source<unknown>, sink: Pick<Sink<never>, 'name' | 'gu
     const next = 'Run it as a pipeline, which keeps positions in the log.'
     throw new UsageError('USAGE', `load: ${sink.name} stores no position. ${next}`)
   }
+}
+
+/** A transaction under way is given time to commit, before the sink is told to stop too. */
+function afterDraining(signal: AbortSignal): AbortSignal {
+  const controller = new AbortController()
+  const stop = (): void => void setTimeout(() => controller.abort(signal.reason), drainMs).unref()
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  return controller.signal
 }
 
 async function probeColumns(

@@ -4,7 +4,7 @@ import type { LoadPosition } from './load-position.ts'
 import type { ProgressMeter } from './load-progress.ts'
 
 // A commit each 50,000 rows costs nothing measurable against one at the end; each 5,000 a tenth.
-const transactionRows = 50_000
+const transactionRowsMax = 50_000
 
 /** What moves rows, and where it reports. */
 export interface Transfer<Reader = SourceReader<unknown>, Task = SinkTask> {
@@ -12,19 +12,27 @@ export interface Transfer<Reader = SourceReader<unknown>, Task = SinkTask> {
   readonly task: Task
   readonly meter: ProgressMeter
   readonly signal: AbortSignal
+  readonly transactionBytes: number
 }
 
 type Row = Readonly<Record<string, unknown>>
 
 /** Writes a source's rows, some batches a transaction; the next is read while one is written. */
-export async function writeRows({ reader, task, meter }: Transfer): Promise<void> {
+export async function writeRows({
+  reader,
+  task,
+  meter,
+  transactionBytes,
+}: Transfer): Promise<void> {
   let rows: Row[] = []
   let last: SourceBatch<unknown> | undefined
   let written: Promise<void> = Promise.resolve()
+  let bytesWritten = 0
   const flush = async (): Promise<void> => {
     if (last === undefined || rows.length === 0) return
     const batch = sinkBatch(rows, last)
     rows = []
+    bytesWritten = last.bytesRead
     await written
     written = write(task, batch, last.rowsRead)
     // It is awaited before the next; until then nobody else looks at it.
@@ -34,7 +42,8 @@ export async function writeRows({ reader, task, meter }: Transfer): Promise<void
     for (const row of batch.rows) rows.push(row as Row)
     last = batch
     meter.moved(batch.rowsRead, batch.bytesRead)
-    if (rows.length >= transactionRows) await flush()
+    const bytes = batch.bytesRead - bytesWritten
+    if (rows.length >= transactionRowsMax || bytes >= transactionBytes) await flush()
   }
   await flush()
   await written
@@ -66,8 +75,17 @@ function inWordsOfInput(error: unknown, rowsBefore: number): unknown {
   const reason = typeof cause === 'string' ? cause : error.message
   return new RejectedError(
     error.code,
-    `Row ${row} of the input can't be stored: ${reason}. Rows up to ${rowsBefore} are stored; ` +
-      "correct that row's data or its column, and load again to go on there.",
+    `Row ${row} of the input can't be stored: ${reason}. ${nextStep(rowsBefore)}`,
     { cause: error, facts: { ...error.facts, row } },
+  )
+}
+
+/** What to do about a row that the table refuses; a corrected file is another file. */
+export function nextStep(rowsBefore: number): string {
+  if (rowsBefore === 0) return 'Nothing was stored. Correct the row, or the table, and load again.'
+  return (
+    `The ${rowsBefore} rows before its transaction are stored. Change the table so that it takes ` +
+    'the row, and load again to go on there; or correct the file, empty the table, and load it ' +
+    'under another name.'
   )
 }

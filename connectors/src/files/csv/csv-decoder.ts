@@ -13,8 +13,6 @@ import type { CsvRecords } from './csv-records.ts'
 import { splitExactly, splitRecords } from './csv-records.ts'
 import type { CsvDialect } from './csv-scan.ts'
 
-const LINE_FEED = 0x0a
-
 /** Turns blocks of CSV into typed rows. */
 export class CsvDecoder {
   readonly #path: string
@@ -44,7 +42,7 @@ export class CsvDecoder {
     const split = splitRecords(text, block.scan, this.#dialect)
     const problem = this.#findRagged(split) ?? this.#convert(split)
     if (problem) {
-      const place = await this.#locate(block, this.#recordEnds(block), problem.index)
+      const place = await this.#locate(block, problem.index)
       throw malformed(place, problem.reason, problem.next)
     }
     const rows: FileRow[] = []
@@ -83,28 +81,14 @@ export class CsvDecoder {
     return { index, reason, next }
   }
 
-  /** Where the record stands that ends on line `line` (from 1) of a block. */
-  async locateLine(block: CsvBlock, line: number): Promise<InputPlace> {
-    let lineEnd = -1
-    for (let n = 0; n < line; n++) {
-      const next = block.bytes.indexOf(LINE_FEED, lineEnd + 1)
-      lineEnd = next < 0 ? block.bytes.length : next
-    }
-    const ends = this.#recordEnds(block)
-    return this.#locate(
-      block,
-      ends,
-      ends.findIndex((end) => end > lineEnd),
-    )
-  }
-
-  #recordEnds(block: CsvBlock): number[] {
+  /** Where in a block each record ends. */
+  recordEnds(block: CsvBlock): number[] {
     const placed = splitExactly(block.bytes.toString('utf8'), this.#dialect)
     return placed.map(({ info }) => info.bytes)
   }
 
-  #locate(block: CsvBlock, ends: readonly number[], index: number): Promise<InputPlace> {
-    const start = skipEmptyLines(block.bytes, ends[index - 1] ?? 0)
+  #locate(block: CsvBlock, index: number): Promise<InputPlace> {
+    const start = skipEmptyLines(block.bytes, this.recordEnds(block)[index - 1] ?? 0)
     return placeAt(this.#path, block.byte + start)
   }
 

@@ -8,7 +8,7 @@ import type { InputPlace } from '../input-error.ts'
 import type { FileSource } from '../file-source.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
-import { countLineFeeds, placeAt } from '../text/line-number.ts'
+import { placeAt } from '../text/line-number.ts'
 import type { CsvBlock } from './csv-blocks.ts'
 import { CsvBlocks } from './csv-blocks.ts'
 import { CsvDecoder } from './csv-decoder.ts'
@@ -132,24 +132,25 @@ export class CsvReader implements SourceReader<FileRow> {
   }
 
   /**
-   * Where the record stands that ends on line `line`, counted from 1 at the record at `startByte`;
-   * for errors that a database finds.
+   * Where the first record at or after `startByte` stands that `isIt` holds for; for errors that a
+   * database finds. The last one when there is none.
    */
-  async locateLine(startByte: number, line: number): Promise<InputPlace> {
+  async findRecord(startByte: number, isIt: (record: Buffer) => boolean): Promise<InputPlace> {
     const blocks = await this.openBlocks(startByte)
+    let byte = startByte
     try {
-      let linesBefore = 0
       for (let block = await blocks.next(); block; block = await blocks.next()) {
-        const lines = countLineFeeds(block.bytes)
-        if (block.isLast || line <= linesBefore + lines) {
-          return await this.#decoder.locateLine(block, line - linesBefore)
+        let start = 0
+        for (const end of this.#decoder.recordEnds(block)) {
+          byte = block.byte + start
+          if (isIt(block.bytes.subarray(start, end))) return await placeAt(this.path, byte)
+          start = end
         }
-        linesBefore += lines
       }
-      return await placeAt(this.path, startByte)
     } finally {
       blocks.close()
     }
+    return placeAt(this.path, byte)
   }
 
   /** Turns a block into rows. @throws RejectedError INPUT_MALFORMED naming line and byte. */

@@ -110,7 +110,9 @@ class ParquetReader implements SourceReader<FileRow> {
       for await (const { rows, row } of this.#groupBatches(rowGroup, firstRow, rowsRead)) {
         rowsRead = groupStart + row
         const position = { rowGroup, row, file: this.#identity }
-        const bytesRead = Math.round(bytesBefore + groupBytes * (row / groupRows))
+        const isLast = rowsRead >= this.total.rows
+        const inGroup = Math.round(groupBytes * (row / groupRows))
+        const bytesRead = isLast ? this.total.bytes : bytesBefore + inGroup
         yield { rows, position, rowsRead, bytesRead }
         if (this.#signal.aborted) return
       }
