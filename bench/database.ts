@@ -25,10 +25,11 @@ export interface Database {
 export async function withDatabase<T>(
   directory: string,
   work: (database: Database) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const server = await startPostgres({
     directory: join(directory, 'postgres'),
-    settings: { shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off' },
+    settings: { shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off', ...settings },
   })
   const client = new pg.Client({ connectionString: server.url })
   await client.connect()
