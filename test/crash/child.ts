@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LifeOptions } from './life.ts'
+
+const script = join(import.meta.dirname, 'life.ts')
+// Compiled modules are shared by all lives: most of a short one would otherwise be their parsing.
+const environment = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-crash-cache') }
+
+/** How a life ended. */
+export type End = 'killed' | 'lived'
+
+/** Lives in a process of its own; `killAfterMs` kills it from outside. */
+export function live(options: LifeOptions, killAfterMs?: number): Promise<End> {
+  const child = spawn(process.execPath, [script, JSON.stringify(options)], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let words = ''
+  child.stderr.on('data', (bytes) => (words += String(bytes)))
+  const timer =
+    killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer)
+      if (signal === 'SIGKILL') resolve('killed')
+      else if (code === 0) resolve('lived')
+      else reject(new Error(`A life failed (${code ?? signal}):\n${words}`))
+    })
+  })
+}

@@ -1,0 +1,46 @@
+import { writeFileSync } from 'node:fs'
+import { open } from '@millrace/core'
+import { nodeFileSystem, nodePorts } from '@millrace/core/io'
+import { run, type RunResult } from '@millrace/processors'
+import { failingDisk } from './failing-disk.ts'
+import { failingLog } from './failing-log.ts'
+import { failSql } from './failing-sql.ts'
+import { type CrashPoint, Failpoints } from './failpoints.ts'
+import { crashedPipeline, type PipelineName, type Tables } from './pipelines.ts'
+
+/** What a life works on. */
+export interface World extends Tables {
+  readonly pipeline: PipelineName
+  readonly directory: string
+}
+
+/** Runs a pipeline to its end, undisturbed. */
+export async function liveOn(world: World): Promise<RunResult> {
+  const log = await open(world.directory)
+  try {
+    return await run(crashedPipeline(world.pipeline, world), { log })
+  } finally {
+    await log.close()
+  }
+}
+
+/** What a child process is told. */
+export interface LifeOptions extends World {
+  /** Where it is killed. */
+  readonly point?: CrashPoint
+  /** Where it writes how often each step came, if it lives. */
+  readonly countsFile?: string
+}
+
+if (import.meta.main) {
+  const options = JSON.parse(process.argv[2] ?? '{}') as LifeOptions
+  const failpoints = new Failpoints(options.point)
+  failSql(failpoints)
+  const fileSystem = failingDisk(nodeFileSystem, failpoints)
+  const log = await open(options.directory, { ports: { ...nodePorts, fileSystem } })
+  await run(crashedPipeline(options.pipeline, options), { log: failingLog(log, failpoints) })
+  await log.close()
+  if (options.countsFile !== undefined) {
+    writeFileSync(options.countsFile, JSON.stringify([...failpoints.counts]))
+  }
+}
