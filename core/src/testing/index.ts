@@ -1,3 +1,4 @@
+export { append, batchOf, fetchFrom, readValues, valuesOf } from './batches.ts'
 export type { DiskOperation, DiskOperationKind, Fault, FaultPlan, FaultRates } from './faults.ts'
 export { failAt, noFaults, randomFaults } from './faults.ts'
 export { FileImage, SECTOR_BYTES } from './file-image.ts'
