@@ -21,13 +21,8 @@ export type { Operator } from './operators/operator.ts'
 export type { NamedKey, Row, StreamRecord } from './operators/record.ts'
 export { rx, type RxRecord } from './operators/rx.ts'
 export { tap } from './operators/tap.ts'
-export {
-  window,
-  type WindowBounds,
-  type Windowed,
-  type WindowUseOptions,
-} from './operators/window.ts'
-export { isPipeline, pipeline, type Pipeline, type PipelineTools } from './pipeline.ts'
+export { window, type WindowUseOptions } from './operators/window.ts'
+export { type From, isPipeline, pipeline, type Pipeline, type PipelineTools } from './pipeline.ts'
 export type * from './plan.ts'
 export type { ErrorPolicy, RunOptions, RunResult } from './runtime/options.ts'
 export type { Progress, StageProgress, StageState } from './runtime/progress.ts'
@@ -41,3 +36,4 @@ export { topologyMermaid } from './topology-mermaid.ts'
 export { topologyText } from './topology-text.ts'
 export { type Duration } from './windows/duration.ts'
 export { hopping, type TimeWindows, tumbling, type WindowOptions } from './windows/windows.ts'
+export type { WindowBounds, Windowed } from './windows/windowed-key.ts'

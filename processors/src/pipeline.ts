@@ -20,12 +20,17 @@ export interface Pipeline {
 
 /** What a pipeline is described with. */
 export interface PipelineTools {
-  /** The records of a topic, from its beginning; asked for twice, the stream is the same. */
-  from<K, V>(topic: Topic<K, V>): Stream<K, V>
-  /** The rows of a source, without a key; their time is the moment of reading unless `time` says otherwise. */
-  from<Row>(source: Source<Row>, options?: { readonly time?: TimeSpec<Row> }): Stream<null, Row>
+  /** Begins a stream. */
+  readonly from: From
   /** Several streams as one; inside an epoch records are taken in order of time. */
-  merge<K, V>(...streams: readonly Stream<K, V>[]): Stream<K, V>
+  readonly merge: <K, V>(...streams: readonly Stream<K, V>[]) => Stream<K, V>
+}
+
+export interface From {
+  /** The records of a topic, from its beginning; asked for twice, the stream is the same. */
+  <K, V>(topic: Topic<K, V>): Stream<K, V>
+  /** The rows of a source, without a key; their time is the moment of reading unless `time` says otherwise. */
+  <R>(source: Source<R>, options?: { readonly time?: TimeSpec<R> }): Stream<null, R>
 }
 
 /**

@@ -12,17 +12,11 @@ export function topologyMermaid({ plan }: Pipeline): string {
 class Chart {
   readonly #ids = new Map<string, string>()
   readonly #shapes: string[] = []
-  readonly #stages: string[] = []
+  readonly #boxes: string[] = []
   readonly #arrows: string[] = []
 
   addStage(stage: Stage): void {
-    const lines = [`  subgraph ${this.#id(`stage ${stage.id}`)}["${label(stage.id)}"]`]
-    for (const { id, step, store } of stage.nodes) {
-      const state = store === undefined ? '' : `<br>state ${store.name}`
-      const text = label(`${step.name ?? step.kind}${step.detail ? `: ${step.detail}` : ''}`)
-      lines.push(`    ${this.#id(`${stage.id} ${id}`)}["${text}${label(state)}"]`)
-    }
-    if (stage.nodes.length > 0) this.#stages.push(...lines, '  end')
+    if (stage.nodes.length > 0) this.#addBox(stage)
     for (const node of stage.nodes) {
       for (const input of node.inputs)
         this.#arrow(this.#end(stage, input), this.#end(stage, node.id))
@@ -30,15 +24,26 @@ class Chart {
     if (stage.kind === 'deliver') {
       const from = stage.nodes.at(-1)?.id ?? stage.input.id
       this.#arrow(this.#end(stage, from), this.#shape(stage.sink.name, '[/', '/]'))
-    } else {
-      for (const { from, topic, aside } of stage.outputs) {
-        this.#arrow(this.#end(stage, from), this.#topic(topic), aside ? 'late' : undefined)
-      }
+      return
+    }
+    for (const { from, topic, aside } of stage.outputs) {
+      this.#arrow(this.#end(stage, from), this.#topic(topic), aside ? 'late' : undefined)
     }
   }
 
+  #addBox(stage: Stage): void {
+    this.#boxes.push(`  subgraph ${this.#id(`stage ${stage.id}`)}["${label(stage.id)}"]`)
+    for (const { id, step, store } of stage.nodes) {
+      const detail = step.detail === undefined ? '' : `: ${step.detail}`
+      const state = store === undefined ? '' : `<br>state ${store.name}`
+      const text = label(`${step.name ?? step.kind}${detail}${state}`)
+      this.#boxes.push(`    ${this.#id(`${stage.id} ${id}`)}["${text}"]`)
+    }
+    this.#boxes.push('  end')
+  }
+
   text(): string {
-    return `${['flowchart LR', ...this.#shapes, ...this.#stages, ...this.#arrows].join('\n')}\n`
+    return `${['flowchart LR', ...this.#shapes, ...this.#boxes, ...this.#arrows].join('\n')}\n`
   }
 
   /** The drawn thing that stands for a stage's input or node. */

@@ -33,26 +33,30 @@ function stageLines(stage: Stage): string[] {
   }
 }
 
-/** What becomes of the records of a node or input, each fork indented further. */
-function flowLines(
-  stage: Exclude<Stage, { kind: 'deliver' }>,
-  from: string,
-  indent: number,
-): string[] {
+type LogStage = Exclude<Stage, { kind: 'deliver' }>
+
+/** What becomes of the records of a node or input. */
+function flowLines(stage: LogStage, from: string, indent: number): string[] {
   const margin = ' '.repeat(indent)
   const outputs = stage.outputs.filter((output) => output.from === from)
-  const nodes = stage.nodes.filter((node) => node.inputs.includes(from))
-  const isFork = nodes.length + outputs.filter((output) => !output.aside).length > 1
   return [
     ...outputs.map((output) => margin + outputText(output)),
-    ...nodes.flatMap((node) => [
-      margin + nodeText(node),
+    ...nodesAfter(stage, from).flatMap((node) => {
+      const line = margin + nodeText(node)
       // A merged stream is followed where its last input has been said.
-      ...(node.inputs.at(-1) === from
-        ? flowLines(stage, node.id, isFork ? indent + 2 : indent)
-        : []),
-    ]),
+      if (node.inputs.at(-1) !== from) return [line]
+      return [line, ...flowLines(stage, node.id, isFork(stage, node.id) ? indent + 2 : indent)]
+    }),
   ]
+}
+
+function isFork(stage: LogStage, from: string): boolean {
+  const outputs = stage.outputs.filter((output) => output.from === from && !output.aside)
+  return nodesAfter(stage, from).length + outputs.length > 1
+}
+
+function nodesAfter(stage: LogStage, from: string): readonly StageNode[] {
+  return stage.nodes.filter((node) => node.inputs.includes(from))
 }
 
 function nodeText({ step, store }: StageNode): string {

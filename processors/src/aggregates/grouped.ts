@@ -35,11 +35,11 @@ export function groupAggregates(
       for (const { aggregate, at } of parts) aggregate.start(cells, at)
     },
     add(cells, value) {
-      for (const { aggregate, at } of parts) aggregate.add(cells, at, value as never)
+      for (const part of parts) part.aggregate.add(cells, part.at, value as never)
     },
     result(cells) {
       const row: Record<string, unknown> = {}
-      for (const { name, aggregate, at } of parts) row[name] = aggregate.result(cells, at)
+      for (const part of parts) row[part.name] = part.aggregate.result(cells, part.at)
       return row
     },
   }

@@ -4,7 +4,7 @@ import { type GroupedAggregate, groupAggregates, singleAggregate } from '../aggr
 import type { DurableStore } from '../state/store.ts'
 import { durationText } from '../windows/duration.ts'
 import { windowsText } from '../windows/windows.ts'
-import type { Windowed, WindowBounds } from './window.ts'
+import type { Windowed, WindowBounds } from '../windows/windowed-key.ts'
 import { groupRecords } from './group.ts'
 import type { Operator, Step, WindowUse } from './operator.ts'
 

@@ -7,6 +7,7 @@ import { sum } from '../aggregates/numbers.ts'
 import { ChainDriver } from './chain-driver.ts'
 import { window, type WindowUseOptions } from './window.ts'
 import { pipeline } from '../pipeline.ts'
+import type { Sink } from '../sink.ts'
 import { topic } from '../topic.ts'
 import { hopping, type TimeWindows, tumbling } from '../windows/windows.ts'
 
@@ -110,6 +111,46 @@ describe('update', () => {
       ]),
     ).toEqual([['a', 0, 10, 1, 2, 1]])
     expect(driver.dropped).toEqual([{ reason: 'null-key', offset: 0 }])
+  })
+})
+
+describe('last change per key', () => {
+  const upserts: Sink<Record<never, unknown>> = {
+    kind: 'sink',
+    name: 'db',
+    guarantee: 'exactly-once',
+    mode: 'upsert',
+    key: ['shop', 'window_start'],
+    open: () => Promise.reject(new Error('not opened')),
+  }
+  const driver = () =>
+    new ChainDriver(
+      pipeline('shops', ({ from }) => {
+        from(sales())
+          .pipe(window(tumbling('10ms')), aggregate({ total: sum((s) => s.amount) }))
+          .to(upserts)
+      }),
+    )
+  const sent = (from: ChainDriver) =>
+    from.to('shops-sales-by-shop-10ms-results').map(({ value, offset }) => [value, offset])
+
+  test('leaves at the end of each epoch, also of a window that closed in it', async () => {
+    const shops = driver()
+    feed(shops, [
+      [1, 1],
+      [2, 2],
+      [11, 4],
+      [12, 8],
+    ])
+    expect(sent(shops)).toEqual([])
+    await shops.drain()
+    expect(sent(shops)).toEqual([
+      [{ total: 3 }, 1],
+      [{ total: 12 }, 3],
+    ])
+    feed(shops, [[13, 16]])
+    await shops.drain()
+    expect(sent(shops).slice(2)).toEqual([[{ total: 28 }, 4]])
   })
 })
 

@@ -40,9 +40,11 @@ class Groups {
   readonly #windows: TimeWindows | undefined
   readonly #isFinal: boolean
   readonly #out: Subscriber<StreamRecord>
-  /** Groups changed in this epoch, where only the last change of each is wanted. */
-  readonly #latest: Map<StoreEntry<Cells>, StreamRecord> | undefined
+  /** Groups changed in this epoch, each marked with its last record, where only the last change is wanted. */
+  #changed: StoreEntry<Cells>[] | undefined
   #last: StreamRecord | undefined
+  /** Room for a group's cells as they were before a record. */
+  readonly #before: unknown[] = []
 
   constructor(
     scope: StepScope,
@@ -56,7 +58,7 @@ class Groups {
     this.#windows = windows
     this.#isFinal = emit === 'final'
     this.#out = out
-    this.#latest = scope.lastPerKey && emit === 'update' ? new Map() : undefined
+    this.#changed = scope.lastPerKey && emit === 'update' ? [] : undefined
   }
 
   add(record: StreamRecord): void {
@@ -101,20 +103,25 @@ class Groups {
       entry = this.#store.add(slotMs, key, cells)
     } else this.#change(entry, record)
     if (this.#isFinal) return
-    if (this.#latest === undefined) this.#emit(entry, record)
-    else this.#latest.set(entry, record)
+    if (this.#changed === undefined) this.#emit(entry, record)
+    else {
+      if (entry.mark === undefined) this.#changed.push(entry)
+      entry.mark = record
+    }
   }
 
   #change(entry: StoreEntry<Cells>, record: StreamRecord): void {
     // A callback may throw between two aggregates; the record must then count in none.
-    const before = entry.state.slice() as Cells
+    const cells = entry.state
+    const before = this.#before
+    for (let at = 0; at < cells.length; at++) before[at] = cells[at]
     try {
-      this.#aggregate.add(entry.state, record.value)
+      this.#aggregate.add(cells, record.value)
     } catch (error) {
-      entry.state = before
+      for (let at = 0; at < cells.length; at++) cells[at] = before[at]
       throw error
     }
-    if (record.timestampMs > entry.state[0]) entry.state[0] = record.timestampMs
+    if (record.timestampMs > cells[0]) cells[0] = record.timestampMs
     this.#store.changed(entry)
   }
 
@@ -129,9 +136,12 @@ class Groups {
 
   /** Emits the last change of each group changed since the last call. */
   emitLatest(): void {
-    if (this.#latest === undefined) return
-    for (const [entry, record] of this.#latest) this.#emit(entry, record)
-    this.#latest.clear()
+    if (this.#changed === undefined) return
+    for (const entry of this.#changed) {
+      this.#emit(entry, entry.mark as StreamRecord)
+      entry.mark = undefined
+    }
+    this.#changed = []
   }
 
   flush(close: boolean): void {
@@ -157,9 +167,8 @@ class Groups {
   }
 
   #emit(entry: StoreEntry<Cells>, record: StreamRecord | undefined): void {
-    const key = record !== undefined && this.#windows === undefined ? record.key : undefined
     this.#out.next({
-      key: key ?? this.#keyOf(entry),
+      key: this.#keyOf(entry),
       value: this.#aggregate.result(entry.state),
       timestampMs: entry.state[0],
       headers: undefined,

@@ -13,7 +13,15 @@ export function keyText(key: NamedKey): string {
   return text
 }
 
+const READ_KEYS_MAX = 8192
+const readKeys = new Map<string, NamedKey>()
+
 /** The key that {@link keyText} wrote. */
 export function keyOfText(text: string): NamedKey {
-  return parseRich(text) as NamedKey
+  const known = readKeys.get(text)
+  if (known !== undefined) return known
+  const key = parseRich(text) as NamedKey
+  if (readKeys.size >= READ_KEYS_MAX) readKeys.clear()
+  readKeys.set(text, key)
+  return key
 }

@@ -116,6 +116,15 @@ describe('mapAsync', () => {
     )
   })
 
+  test('order key: a key that was busy takes records again in the next epoch', async () => {
+    const driver = driverOf(async ({ id }) => id, { order: 'key' })
+    for (const id of [0, 1, 2]) {
+      push(driver, { id, key: 'a' })
+      await driver.drain()
+    }
+    expect(done(driver)).toEqual([0, 1, 2])
+  })
+
   test('an epoch does not end before its calls', async () => {
     const calls = new Calls()
     const driver = driverOf(calls.call)

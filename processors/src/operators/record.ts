@@ -1,4 +1,5 @@
 import type { Header, TopicPartition } from '@millrace/core'
+import type { Windowed } from '../windows/windowed-key.ts'
 
 /** A key whose parts have names; sinks find columns of these names. Property order is part of its identity. */
 export type NamedKey = Readonly<Record<string, unknown>>
@@ -46,11 +47,17 @@ export function derive<K, V>(
   }
 }
 
-/** What sinks and topics see of a record: columns of its key and its value. Rows of unknown shape fit everywhere. */
-export type Row<K, V> = unknown extends V
-  ? never
-  : string extends keyof V
-    ? never
-    : K extends object
-      ? K & V
-      : V
+/**
+ * What sinks and topics see of a record: columns of its key and its value. Rows of unknown shape fit
+ * everywhere; records in an open window fit nowhere.
+ */
+export type Row<K, V> =
+  K extends Windowed<unknown>
+    ? Windowed<unknown>
+    : string extends keyof V
+      ? never
+      : unknown extends V
+        ? never
+        : K extends object
+          ? K & V
+          : V

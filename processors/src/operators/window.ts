@@ -4,21 +4,7 @@ import type { Topic } from '../topic.ts'
 import type { TimeWindows } from '../windows/windows.ts'
 import type { Operator } from './operator.ts'
 import type { Row } from './record.ts'
-
-declare const windowed: unique symbol
-
-/** The key of a stream between `window(...)` and the aggregate that must follow. */
-export interface Windowed<K> {
-  readonly [windowed]: K
-}
-
-/** Properties that a window adds to the key of its results. */
-export interface WindowBounds {
-  /** First moment of the window. */
-  readonly window_start: Date
-  /** First moment after the window. */
-  readonly window_end: Date
-}
+import type { Windowed } from '../windows/windowed-key.ts'
 
 export interface WindowUseOptions<K, V> {
   /** `update` (default): every change of a window leaves. `final`: each window leaves once, when it closes. */

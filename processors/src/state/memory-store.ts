@@ -34,7 +34,14 @@ export class MemoryStore<S = unknown> implements DurableStore<S> {
   }
 
   add(slotMs: number, key: string, state: S): StoreEntry<S> {
-    const entry: Entry<S> = { slotMs, key, state, isDirty: true, isLogged: false }
+    const entry: Entry<S> = {
+      slotMs,
+      key,
+      state,
+      mark: undefined,
+      isDirty: true,
+      isLogged: false,
+    }
     this.#insert(entry)
     this.#dirty.push(entry)
     return entry
@@ -99,7 +106,7 @@ export class MemoryStore<S = unknown> implements DurableStore<S> {
     if (slot?.delete(key)) this.size--
     if (record.value !== null) {
       const state = parseRich(record.value) as S
-      this.#insert({ slotMs, key, state, isDirty: false, isLogged: true })
+      this.#insert({ slotMs, key, state, mark: undefined, isDirty: false, isLogged: true })
     } else if (slot?.size === 0) {
       this.#removeSlot(slotMs, slot)
     }

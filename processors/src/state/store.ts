@@ -28,6 +28,8 @@ export interface StoreEntry<S = unknown> {
   readonly slotMs: number
   readonly key: string
   state: S
+  /** For the operator's own use inside an epoch; not durable. Undefined at first. */
+  mark: unknown
 }
 
 /** What the runtime needs of a store to make it durable. */
