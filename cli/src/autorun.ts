@@ -32,8 +32,10 @@ async function importEntry(entryPath: string): Promise<unknown> {
 
 async function runEntry(pipeline: Pipeline, entryPath: string): Promise<void> {
   const { Command } = await import('commander')
+  const { endQuietlyWithReader } = await import('./end-quietly.ts')
   const { reportError } = await import('./report-error.ts')
   const { runPipeline, withRunOptions } = await import('./run-pipeline.ts')
+  endQuietlyWithReader()
   try {
     const command = withRunOptions(new Command(`node ${basename(entryPath)}`)).exitOverride()
     command.description(`Runs the pipeline "${pipeline.name}".`)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { commands } from './commands.ts'
+import { endQuietlyWithReader } from './end-quietly.ts'
 import { reportError } from './report-error.ts'
 
 /** The command line: reads the words after `millrace`, does it, and sets the exit code. */
@@ -53,12 +54,4 @@ function version(): string {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   )
   return (manifest as { version: string }).version
-}
-
-/** `millrace consume … | head` is no failure: whoever read us has enough. */
-function endQuietlyWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit()
-    throw error
-  })
 }

@@ -1,0 +1,7 @@
+/** `millrace consume … | head` is no failure: whoever read standard output has enough. */
+export function endQuietlyWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit()
+    throw error
+  })
+}
