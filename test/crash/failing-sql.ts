@@ -12,7 +12,8 @@ export function failSql(failpoints: Failpoints): void {
   const connection = pg.Connection.prototype as unknown as {
     connect(this: PgConnection, ...parameters: unknown[]): void
   }
-  const connect = connection.connect
+  // oxlint-disable-next-line unbound-method -- it is called on each connection below
+  const { connect } = connection
   connection.connect = function (...parameters) {
     this.on('commandComplete', ({ text }) => {
       const step = `sql answer ${text.split(' ')[0] ?? ''}`

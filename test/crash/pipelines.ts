@@ -18,7 +18,7 @@ import { readings, type Reading } from './readings.ts'
 
 const BATCH_ROWS = 80
 // Long enough for the batch before to be committed by itself, so that a life has many epochs.
-const PAUSE_MS = 4
+const PAUSE_MS = 6
 
 /** The readings as a source that can be resumed after each batch. */
 function readingsSource(): Source<Reading> {

@@ -58,7 +58,7 @@ export function bytesOfValue(value: unknown): Uint8Array | null {
   if (value === null || value === undefined) return null
   if (value instanceof Uint8Array) return value
   const plain = (_: string, part: unknown) => (typeof part === 'bigint' ? String(part) : part)
-  return Buffer.from(JSON.stringify(value, plain) ?? String(value))
+  return Buffer.from(JSON.stringify(value, plain) ?? '')
 }
 
 function text(key: string, value: string): Header {

@@ -56,7 +56,12 @@ export class DeliverLane {
 
   /** True when all its partitions have come to their ends. */
   async run(): Promise<boolean> {
-    const hasEnded = await this.#deliverAll().finally(() => this.#writing)
+    let hasEnded = false
+    try {
+      hasEnded = await this.#deliverAll()
+    } finally {
+      await this.#writing
+    }
     await this.#reporter.flush()
     return hasEnded
   }

@@ -64,7 +64,9 @@ export class DeliverTask implements RecordReceiver {
     if (stage.nodes.length === 0) return
     const task = new StageTask({
       partition: this.input.partition,
-      ...{ clock: context.clock, signal: context.control.abort, counters },
+      clock: context.clock,
+      signal: context.control.abort,
+      counters,
       failures: this.#failures,
       inputs: [this.input],
       store: noStore,
@@ -120,10 +122,13 @@ export class DeliverTask implements RecordReceiver {
     const { keys, values, offsets, timestamps, letters } = this.#rows
     const { topic, topicId, partition, position } = this.input
     this.#rows = openRows()
-    const stored = toStored({ ...{ topic, topicId, partition }, ...position })
+    const stored = toStored({ topic, topicId, partition, ...position })
     return {
       batch: { size: values.length, keys, values, position: stored },
-      ...{ offsets, timestamps, letters, position },
+      offsets,
+      timestamps,
+      letters,
+      position,
       records: epoch.records,
       bytes: epoch.bytes,
     }

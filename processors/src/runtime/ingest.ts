@@ -57,7 +57,11 @@ export class IngestRun implements StageRun {
       writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
     )
     const task = new StageTask({
-      ...{ partition: 0, clock, signal: control.abort, counters: this.counters, failures },
+      partition: 0,
+      clock,
+      signal: control.abort,
+      counters: this.counters,
+      failures,
       inputs: [],
       store: noStore,
       emit: (output, record) => this.#outputs.get(output)?.write(record, 0),

@@ -55,7 +55,11 @@ export class ProcessTask implements RecordReceiver {
     counters.late += this.#totals.late
     counters.withoutKey += this.#totals.withoutKey
     const task = new StageTask({
-      ...{ partition, clock: context.clock, signal: context.control.abort, counters, failures },
+      partition,
+      clock: context.clock,
+      signal: context.control.abort,
+      counters,
+      failures,
       inputs: this.inputs.inputs,
       store: (spec) => this.#store(spec),
       emit: (output, record) => outputs.get(output)?.write(record, partition),
@@ -125,9 +129,9 @@ export class ProcessTask implements RecordReceiver {
     }
     this.#isTouched = false
     const metadata = JSON.stringify(this.#totals)
-    return this.inputs.inputs.map(({ topic, partition, topicId, position }) => ({
-      ...{ topic, partition, topicId, position, metadata },
-    }))
+    return this.inputs.inputs.map(({ topic, partition, topicId, position }) => {
+      return { topic, partition, topicId, position, metadata }
+    })
   }
 
   close(): void {

@@ -92,9 +92,8 @@ export class ProcessRun implements StageRun {
     const refuse = (at: string, record: StreamRecord, error: unknown) => {
       const { origin, offset, timestampMs } = record
       const bytes = () => ({ key: null, value: bytesOfValue(record.value) })
-      failures.handle({
-        ...{ at, what: 'cannot be written', error, origin, offset, timestampMs, bytes },
-      })
+      const what = 'cannot be written'
+      failures.handle({ at, what, error, origin, offset, timestampMs, bytes })
     }
     for (const output of this.#stage.outputs) {
       this.#outputs.set(output.id, new OutputWriter(output, writer, refuse))

@@ -58,7 +58,10 @@ export class StageCounters {
   }
 
   snapshot(rowsPerSecond: number): StageProgress {
-    return { ...this, rowsPerSecond }
+    const { id, kind, state, rows, bytes, rowsBefore, rowsLeft, bytesTotal } = this
+    const { late, withoutKey, skipped, deadLetters, restored } = this
+    const input = { rows, bytes, rowsPerSecond, rowsBefore, rowsLeft, bytesTotal, restored }
+    return { id, kind, state, ...input, late, withoutKey, skipped, deadLetters }
   }
 }
 

@@ -62,7 +62,12 @@ async function prepare(
   await checkTopology(log, plan, topics)
   const { logId } = await log.describe()
   return {
-    ...{ log, logId, plan, topics, control, onError },
+    log,
+    logId,
+    plan,
+    topics,
+    control,
+    onError,
     ...parts,
     bounds: await boundsOf(plan, topics, options, control),
     trimmer: new Trimmer(log, plan),

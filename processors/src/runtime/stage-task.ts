@@ -51,10 +51,8 @@ export class StageTask implements TaskContext {
   /** A record of this task that failed, with the bytes it was read from while they are at hand. */
   failure(at: string, what: string, record: StreamRecord, error: unknown): Failure {
     const { origin, offset, timestampMs } = record
-    return {
-      ...{ at, what, error, origin, offset, timestampMs },
-      bytes: () => this.#originalBytes(record),
-    }
+    const bytes = () => this.#originalBytes(record)
+    return { at, what, error, origin, offset, timestampMs, bytes }
   }
 
   dropped(_node: string, reason: DropReason, _record: StreamRecord): void {
