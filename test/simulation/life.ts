@@ -18,7 +18,7 @@ import { World } from './world.ts'
 import { type Actor, IdempotentProducer, plainAppender, Transactor } from './writers.ts'
 
 const SESSIONS = 6
-const OPERATIONS_A_SESSION = 50
+const OPERATIONS_A_SESSION = 70
 
 const calm: FaultRates = { short: 0, slow: 0, readEio: 0, writeEio: 0, syncEio: 0, enospc: 0 }
 

@@ -409,19 +409,24 @@ function positionKey(group: string, { topicId, partition }: StoredPosition): str
 
 const VALUE_BYTES_MIN = 8
 
+const values: Buffer[] = []
+
 /** The value of a record: its id, then filler of a length and content that follow from it. */
 export function recordValue(id: number): Uint8Array {
+  const known = values[id]
+  if (known !== undefined) return known
   const mixed = Math.imul(id ^ 0x5bd1e995, 0x9e3779b1) >>> 0
   const value = Buffer.alloc(VALUE_BYTES_MIN + (mixed % (mixed & 0x1000 ? 500 : 60)), mixed & 0xff)
   value.writeUInt32BE(id, 0)
   value.writeUInt32BE(mixed, 4)
+  values[id] = value
   return value
 }
 
 function recordId(value: Uint8Array | null): number {
   return value === null || value.length < 4
     ? -1
-    : Buffer.from(value.buffer, value.byteOffset, 4).readUInt32BE(0)
+    : new DataView(value.buffer, value.byteOffset).getUint32(0)
 }
 
 function isRecord(id: number, value: Uint8Array | null): boolean {

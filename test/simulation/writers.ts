@@ -163,7 +163,7 @@ export class Transactor implements Actor {
 
   async step(): Promise<void> {
     if (this.#identity === undefined) return this.start()
-    const isDone = this.#transaction !== undefined && this.#world.random.chance(3)
+    const isDone = this.#transaction !== undefined && this.#world.random.chance(2)
     if (isDone) await this.#end(this.#transaction as ModelTransaction)
     else await this.#append()
   }

@@ -23,8 +23,12 @@ export class SimulatedDisk {
   }
 
   find(path: string): Node | undefined {
+    return this.#walk(split(path))
+  }
+
+  #walk(names: readonly string[]): Node | undefined {
     let node: Node = this.#root
-    for (const name of split(path)) {
+    for (const name of names) {
       if (!(node instanceof DirectoryImage)) return undefined
       const next = node.get(name)
       if (next === undefined) return undefined
@@ -36,8 +40,8 @@ export class SimulatedDisk {
   /** The directory that holds `path`, and the last part of the path. */
   parent(path: string): { directory: DirectoryImage | undefined; name: string } {
     const names = split(path)
-    const name = names.pop() ?? ''
-    const directory = this.find(names.join('/'))
+    const directory = this.#walk(names.slice(0, -1))
+    const name = names.at(-1) ?? ''
     return { directory: directory instanceof DirectoryImage ? directory : undefined, name }
   }
 
@@ -88,8 +92,16 @@ export class SimulatedDisk {
   }
 }
 
-function split(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.')
+// Few paths are asked for very often.
+const splitPaths = new Map<string, readonly string[]>()
+
+function split(path: string): readonly string[] {
+  const known = splitPaths.get(path)
+  if (known !== undefined) return known
+  const names = path.split('/').filter((name) => name !== '' && name !== '.')
+  if (splitPaths.size > 1000) splitPaths.clear()
+  splitPaths.set(path, names)
+  return names
 }
 
 function collect(directory: DirectoryImage, prefix: string, into: Map<string, FileImage>): void {
