@@ -26,8 +26,8 @@ export function shortCount(count: number): string {
 }
 
 /** `1 record`, `3 records`, `1.23 M records`. */
-export function counted(count: number, noun: string): string {
-  return `${shortCount(count)} ${noun}${count === 1 ? '' : 's'}`
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${shortCount(count)} ${count === 1 ? noun : plural}`
 }
 
 /** `75` → `1m15s`, `1.23` → `1.2s`. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from '@millrace/core'
@@ -120,6 +120,30 @@ test('a data directory of a newer version ends with 1, untouched', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain('[FORMAT_TOO_NEW]')
   expect(readFileSync(path, 'utf8')).toBe(meta)
+})
+
+test('verify names file and position of a damaged byte and ends with 1', async () => {
+  await here(['topic', 'create', 'flights'])
+  await here(['produce', 'flights'], { stdin: 'one\ntwo\nthree\n' })
+  expect(await here(['log', 'verify'])).toMatchObject({ code: 0, stdout: '' })
+  const [segment = ''] = readdirSync(join(cwd, 'millrace-data/flights-0')).filter((file) =>
+    file.endsWith('.log'),
+  )
+  const path = join(cwd, 'millrace-data/flights-0', segment)
+  const bytes = readFileSync(path)
+  bytes[70] = (bytes[70] ?? 0) ^ 1
+  writeFileSync(path, bytes)
+  const { code, stdout, stderr } = await here(['log', 'verify'])
+  expect(code).toBe(1)
+  expect(JSON.parse(stdout)).toMatchObject({ kind: 'corruption', position: 0 })
+  expect(stdout).toContain(segment)
+  expect(stderr).toContain('1 fault')
+  expect(readFileSync(path)).toEqual(bytes)
+})
+
+test('a log is described: its identity, its size', async () => {
+  await here(['topic', 'create', 'flights', '-p', '2'])
+  expect(await rows(['log', 'describe'])).toMatchObject([{ topics: 1, partitions: 2, damaged: 0 }])
 })
 
 test('without a log yet, reading commands say so and make none', async () => {
