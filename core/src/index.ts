@@ -1,6 +1,7 @@
 export * from './batch/index.ts'
 export { verifyLog } from './embedded/verify.ts'
 export type { LogVerification } from './embedded/verify.ts'
+export * from './consumer/index.ts'
 export * from './errors.ts'
 export type * from './log.ts'
 export { DEFAULT_LOG_URL, open } from './open.ts'

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { FencedError } from '../errors.ts'
+import { nodeClock, sleep } from '../io/index.ts'
+import { drain, Reading, SMALL, take, type TextBatch, until, valuesOf } from './reading-fixture.ts'
+
+const reading = new Reading()
+
+describe('a group', () => {
+  it('shares the partitions, each to one member, and takes over from one that leaves', async () => {
+    const seen = new Map<string, string[]>([
+      ['one', []],
+      ['two', []],
+    ])
+    const one = reading.consume({ group: 'g' })
+    const readings = [drain(one, (batch) => seen.get('one')?.push(...valuesOf(batch)))]
+    await until(() => one.assignment.length === 2)
+    const two = reading.consume({ group: 'g' })
+    readings.push(drain(two, (batch) => seen.get('two')?.push(...valuesOf(batch))))
+    await until(() => one.assignment.length === 1 && two.assignment.length === 1)
+    expect(one.assignment).not.toEqual(two.assignment)
+    await reading.write(0, 'a1')
+    await reading.write(1, 'b1')
+    await until(() => [...seen.values()].every((values) => values.length === 1))
+    await one.close()
+    await until(() => two.assignment.length === 2)
+    await two.close()
+    await Promise.all(readings)
+  })
+
+  it('waits with a rebalance for the batch in hand, which can still be committed', async () => {
+    await reading.write(0, 'a1')
+    const one = reading.consume({ group: 'g' })
+    const batch = await take(one)
+    const two = reading.consume({ group: 'g' })
+    const loop = drain(two)
+    await sleep(nodeClock, 100)
+    expect(two.assignment).toEqual([])
+    await one.commit(batch)
+    const other = drain(one)
+    await until(() => one.assignment.length === 1 && two.assignment.length === 1)
+    await one.close()
+    await two.close()
+    await Promise.all([loop, other])
+  })
+
+  it('goes on without a member whose batch takes too long, and that batch cannot be committed', async () => {
+    await reading.write(0, 'a1')
+    const one = reading.consume({ group: 'g', rebalanceTimeoutMs: 100 })
+    const batch = await take(one)
+    const values: string[] = []
+    const two = reading.consume({ group: 'g', rebalanceTimeoutMs: 100 })
+    const loop = drain(two, (other) => values.push(...valuesOf(other)))
+    await until(() => values.length === 1)
+    await expect(one.commit(batch)).rejects.toThrow(FencedError)
+    await expect(one.commit(batch)).rejects.toThrow(FencedError)
+    expect(await reading.log.readPositions('g')).toEqual([])
+    const other = drain(one)
+    await until(() => one.assignment.length === 1 && two.assignment.length === 1)
+    await one.close()
+    await two.close()
+    await Promise.all([loop, other])
+  })
+
+  it('keeps a member whose body is slow, by heartbeats', async () => {
+    await reading.write(0, 'a1')
+    const one = reading.consume({ group: 'g', sessionTimeoutMs: 200 })
+    const batch = await take(one)
+    await sleep(nodeClock, 600)
+    await one.commit(batch)
+    expect((await reading.log.describeGroup('g')).state).toBe('Stable')
+  })
+
+  it('leaves what stays with a member as it was: an older batch can be committed', async () => {
+    await reading.write(0, 'a1', 'a2')
+    await reading.write(1, 'b1', 'b2')
+    const one = reading.consume({ group: 'g', ...SMALL })
+    const batches = new Map<number, TextBatch>()
+    for await (const batch of one) {
+      if (!batches.has(batch.partition)) batches.set(batch.partition, batch)
+      if (batches.size === 2) break
+    }
+    const two = reading.consume({ group: 'g', ...SMALL })
+    const readings = [drain(one), drain(two)]
+    await until(() => one.assignment.length === 1 && two.assignment.length === 1)
+    const kept = one.assignment[0]?.partition ?? -1
+    const batchOf = (partition: number): TextBatch | undefined => batches.get(partition)
+    await one.commit(batchOf(kept))
+    await expect(one.commit(batchOf(1 - kept))).rejects.toThrow(FencedError)
+    await one.close()
+    await two.close()
+    await Promise.all(readings)
+  })
+
+  it('finds partitions that were added', async () => {
+    const one = reading.consume({ group: 'g' })
+    const values: string[] = []
+    const loop = drain(one, (batch) => values.push(...valuesOf(batch)))
+    await until(() => one.assignment.length === 2)
+    await reading.log.addPartitions('t', 3)
+    await until(() => one.assignment.length === 3)
+    await reading.write(2, 'c1')
+    await until(() => values.length === 1)
+    await one.close()
+    await loop
+  })
+})

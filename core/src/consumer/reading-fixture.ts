@@ -1,0 +1,99 @@
+/** For tests: a real log in a temporary directory, with a topic "t" of two partitions. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
+import { nodeClock, sleep } from '../io/index.ts'
+import type { Log } from '../log.ts'
+import { open } from '../open.ts'
+import { Producer } from '../producer/index.ts'
+import { string } from '../serdes/index.ts'
+import { Consumer, type ConsumerOptions } from './consumer.ts'
+import type { ConsumerBatch } from './consumer-batch.ts'
+
+export type TextConsumer = Consumer<string, string>
+export type TextBatch = ConsumerBatch<string, string>
+
+/** Every record batch is delivered by itself. */
+export const SMALL = { batchBytes: 1 }
+export const FIRST = { topic: 't', partition: 0 }
+
+/** Opens a log before each test of the file, and closes all after it. */
+export class Reading {
+  #directory = ''
+  #log: Log | undefined
+  #consumers: TextConsumer[] = []
+
+  constructor() {
+    beforeEach(async () => {
+      this.#directory = await mkdtemp(join(tmpdir(), 'millrace-consumer-'))
+      this.#log = await open(this.#directory)
+      await this.log.createTopic({ name: 't', partitions: 2, config: { durability: 'os' } })
+    })
+    afterEach(async () => {
+      for (const consumer of this.#consumers) await consumer.close()
+      this.#consumers = []
+      await this.log.close()
+      await rm(this.#directory, { recursive: true, force: true })
+    })
+  }
+
+  get log(): Log {
+    if (this.#log === undefined) throw new Error('the log is opened before each test')
+    return this.#log
+  }
+
+  async reopen(): Promise<void> {
+    await this.log.close()
+    this.#log = await open(this.#directory)
+  }
+
+  consume(options: Partial<ConsumerOptions<string, string>>, from: Log = this.log): TextConsumer {
+    const source = options.assignment === undefined ? { topics: ['t'] } : {}
+    const timing = { heartbeatMs: 20, sessionTimeoutMs: 2000 }
+    const serdes = { key: string, value: string }
+    const consumer = new Consumer(from, { ...source, ...timing, ...serdes, ...options })
+    this.#consumers.push(consumer)
+    return consumer
+  }
+
+  /** Each value goes into a batch of its own; the digits in it are its time. */
+  async write(partition: number, ...values: string[]): Promise<void> {
+    const producer = new Producer(this.log)
+    for (const value of values) {
+      const timestampMs = Number(value.match(/\d+/))
+      await producer.send({ topic: 't', partition, value, timestampMs })
+    }
+    await producer.close()
+  }
+}
+
+export async function take(consumer: TextConsumer): Promise<TextBatch> {
+  for await (const batch of consumer) return batch
+  throw new Error('the consumer ended')
+}
+
+export async function takeValues(consumer: TextConsumer, count: number): Promise<string[]> {
+  const values: string[] = []
+  for await (const batch of consumer) {
+    values.push(...valuesOf(batch))
+    if (values.length >= count) break
+  }
+  return values
+}
+
+export function valuesOf(batch: TextBatch): string[] {
+  return [...batch.records()].map(({ value }) => value ?? 'null')
+}
+
+/** Reads until the consumer is closed, so that it takes part in rebalances. */
+export async function drain(
+  consumer: TextConsumer,
+  onBatch: (batch: TextBatch) => unknown = () => undefined,
+): Promise<void> {
+  for await (const batch of consumer) await onBatch(batch)
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(nodeClock, 5)
+}
