@@ -4,6 +4,7 @@ import {
   aggregate,
   count,
   filter,
+  flatMap,
   isPipeline,
   keyBy,
   map,
@@ -215,6 +216,11 @@ describe('only the last change of each key in an epoch', () => {
       sink('db', ['origin']),
       [false, true],
     ],
+    [
+      'a sink whose rows are told apart by values sees every change',
+      sink('db', ['origin', 'count']),
+      [false, false],
+    ],
   ])('%s', (_, target, expected) => {
     const results = lastPerKey(({ from }) => {
       from(flights)
@@ -223,6 +229,29 @@ describe('only the last change of each key in an epoch', () => {
     })
     expect(results).toEqual(expected)
   })
+})
+
+test('every row of a forked or multiplied stream reaches its sink', () => {
+  const outputs = (build: (tools: PipelineTools) => void) =>
+    planOf(build).stages.flatMap((stage) => (stage.kind === 'process' ? stage.outputs : []))
+  const forked = outputs(({ from }) => {
+    const late = from(flights).pipe(filter((f) => f.delay > 15))
+    late.to(sink('one', ['origin']))
+    late.to(sink('two', ['origin']))
+  })
+  const multiplied = outputs(({ from }) => {
+    from(flights)
+      .pipe(
+        count(),
+        flatMap(({ count: n }) => [n, n]),
+      )
+      .to(sink('db', ['origin']))
+  })
+  expect([...forked, ...multiplied].map((output) => output.lastPerKey)).toEqual([
+    false,
+    false,
+    false,
+  ])
 })
 
 describe('names', () => {

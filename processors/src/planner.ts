@@ -219,8 +219,8 @@ class Planner {
     }
   }
 
-  // Only where every way on is a sink that keeps one row per key of these: between two such rows of a
-  // key nobody could see the first.
+  // Where sinks also keep the rows of each key apart, the operator itself may leave out all but the last
+  // change: nobody could see the others.
   #wantsLastPerKey({ id, step }: StepNode): boolean {
     if (step.state === undefined || !this.#endsInUpserts(id)) return false
     const names = (this.#factsOf(id).keyColumns ?? []).map((column) => column.name)
@@ -230,11 +230,16 @@ class Planner {
     })
   }
 
+  /** Whether of several records of a key only the last can be seen in the sinks that come next. */
   #endsInUpserts(id: string): boolean {
-    return (this.#consumers.get(id) ?? []).every(
-      (node) =>
-        node.kind === 'target' && node.target.kind === 'sink' && node.target.mode === 'upsert',
-    )
+    const { replaces, keyColumns = [] } = this.#factsOf(id)
+    if (!replaces) return false
+    const names = keyColumns.map((column) => column.name)
+    return (this.#consumers.get(id) ?? []).every((node) => {
+      if (node.kind !== 'target' || node.target.kind !== 'sink') return false
+      const { mode, key } = node.target
+      return mode === 'upsert' && key !== undefined && key.every((name) => names.includes(name))
+    })
   }
 
   #nodeOf({ id }: StepNode): StageNode | undefined {

@@ -14,6 +14,8 @@ export interface StreamFacts {
   readonly isPlaced: boolean
   /** The key is made of these properties of the value as it is now. */
   readonly keyNames: readonly string[] | undefined
+  /** A record takes the place of earlier ones of its key: what an aggregate sends. */
+  readonly replaces: boolean
   /** What state made from it is named by. */
   readonly root: string
 }
@@ -33,6 +35,7 @@ export function factsOf(
         valueColumns: value.columns,
         isPlaced: hasKey,
         keyNames: keyByName === true ? keyColumns.map((column) => column.name) : undefined,
+        replaces: false,
         root: name,
       }
     }
@@ -54,6 +57,7 @@ const nothing: StreamFacts = {
   valueColumns: undefined,
   isPlaced: false,
   keyNames: undefined,
+  replaces: false,
   root: '',
 }
 
@@ -67,6 +71,7 @@ function afterStep(pipeline: string, step: Step, before: StreamFacts): StreamFac
     isPlaced: before.isPlaced && keepsKeys,
     keyNames: step.keepsValues === true ? before.keyNames : undefined,
     valueColumns: step.keepsValues === true ? before.valueColumns : step.columns,
+    replaces: before.replaces && step.isOneToOne === true,
   }
 }
 
@@ -80,6 +85,7 @@ function afterRekey({ columns, byName }: Rekey, before: StreamFacts): StreamFact
     ...before,
     keyColumns: typed,
     isPlaced: byName && before.isPlaced && sameNames(names, before.keyNames),
+    replaces: false,
     keyNames: byName ? names : undefined,
   }
 }
@@ -109,6 +115,7 @@ function afterState(pipeline: string, step: Step, before: StreamFacts): StreamFa
     valueColumns: step.columns,
     isPlaced: true,
     keyNames: undefined,
+    replaces: true,
     root: step.name ?? derived.join('-'),
   }
 }
@@ -131,6 +138,7 @@ function afterMerge(pipeline: string, inputs: readonly StreamFacts[]): StreamFac
       : undefined,
     isPlaced: inputs.every((input) => input.isPlaced),
     keyNames: inputs.every((input) => input.keyNames !== undefined) ? first.keyNames : undefined,
+    replaces: false,
     root: inputs.map((input) => input.root).join('-and-'),
   }
 }

@@ -31,7 +31,11 @@ const file: Source<Flight> = {
   open,
 }
 const table: Sink<{ origin: unknown; window_start: unknown }> = {
-  ...{ kind: 'sink', name: 'postgres delays', guarantee: 'exactly-once', mode: 'upsert', open },
+  kind: 'sink',
+  name: 'postgres delays',
+  guarantee: 'exactly-once',
+  mode: 'upsert',
+  open,
   key: ['origin', 'window_start'],
 }
 

@@ -20,6 +20,7 @@ export function filter<K, V>(
       kind: 'filter',
       name: options.name,
       keepsValues: true,
+      isOneToOne: true,
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
           if (keep(record.value as V, record as StreamRecord<K, V>)) out.next(record)

@@ -45,6 +45,7 @@ export function mapAsync<K, V, R>(
     apply: () => ({
       kind: 'mapAsync',
       name: options.name,
+      isOneToOne: true,
       detail: `${concurrency} at once, order: ${order}`,
       compile: (scope) => (source) =>
         new Observable((out) => {

@@ -11,6 +11,7 @@ export function map<K, V, R>(
     apply: () => ({
       kind: 'map',
       name: options.name,
+      isOneToOne: true,
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
           out.next(withValue(record, change(record.value as V, record as StreamRecord<K, V>)))

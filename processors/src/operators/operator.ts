@@ -39,6 +39,8 @@ export interface Step {
   readonly detail?: string | undefined
   /** Values leave as they came (some may be left out). */
   readonly keepsValues?: boolean
+  /** Each record leaves as one, or not at all. */
+  readonly isOneToOne?: boolean
   /** Columns of what leaves, where they are known. */
   readonly columns?: readonly Column[] | undefined
   /** The step gives records a key of these properties. */

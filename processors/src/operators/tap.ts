@@ -12,6 +12,7 @@ export function tap<K, V>(
       kind: 'tap',
       name: options.name,
       keepsValues: true,
+      isOneToOne: true,
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
           look(record.value as V, record as StreamRecord<K, V>)

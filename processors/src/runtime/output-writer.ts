@@ -44,6 +44,8 @@ export class OutputWriter {
       const partition = this.#partitionOf(named, key, record, task)
       if (this.#output.lastPerKey && key !== null) {
         const identity = typeof key === 'string' ? key : Buffer.from(key).toString('latin1')
+        // In the order of last changes: of two keys that are one row of the sink, the later one stays.
+        this.#last.delete(identity)
         this.#last.set(identity, { partition, key, record })
       } else this.#append(partition, key, record)
     } catch (error) {
