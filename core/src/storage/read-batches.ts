@@ -59,7 +59,7 @@ export async function readBatches(log: PartitionLog, request: ReadRequest): Prom
       walk.run()
       if (walk.missingBytes === 0) return walk.result()
       // The first batch wanted is larger, or further on, than was read: read on to its end.
-      wantedBytes = Math.max(wantedBytes, walk.missingBytes)
+      wantedBytes = Math.max(wantedBytes * 2, walk.missingBytes)
     }
   } finally {
     await segment.release()
@@ -112,6 +112,11 @@ class BatchWalk {
       this.#at += sizeBytes
     }
     if (this.#isShort) this.#stopAt('the file ends before its batches do')
+    // Everything read lies before the batch wanted.
+    else if (this.#nextOffset === this.#request.offset) {
+      if (this.#filePosition + this.#at < this.#segment.sizeBytes) this.missingBytes = this.#at + 1
+      else this.#stopAt('the segment ends before the batch looked for')
+    }
   }
 
   result(): ReadResult {
