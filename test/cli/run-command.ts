@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Called once, when standard error matches for the first time. */
   readonly onceSaid?: { readonly text: RegExp; readonly act: (kill: Kill) => void }
+  /** Called at once. */
+  readonly onStart?: (kill: Kill) => void
   /** Stop reading standard output after its first bytes, as `head` does. */
   readonly closeStdoutEarly?: boolean
 }
@@ -45,6 +47,8 @@ export function runCommand(
   const { cwd, stdin = '', env } = options
   const { MILLRACE_LOG: _, FORCE_COLOR: __, ...inherited } = process.env
   const child = spawn(program, words, { cwd, env: { ...inherited, NO_COLOR: '1', ...env } })
+  const kill: Kill = (signal) => void child.kill(signal)
+  options.onStart?.(kill)
   let { onceSaid } = options
   let stdout = ''
   let stderr = ''
@@ -55,7 +59,7 @@ export function runCommand(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
     if (onceSaid?.text.test(stderr) !== true) return
-    onceSaid.act((signal) => void child.kill(signal))
+    onceSaid.act(kill)
     onceSaid = undefined
   })
   child.stdin.on('error', () => {}).end(stdin)
