@@ -103,5 +103,8 @@ export interface TaskContext {
   dropped(node: string, reason: DropReason, record: StreamRecord): void
 }
 
-/** `late` for a window, without a key where one is needed, or its `mapAsync` failed and `onError` is `skip`. */
+/**
+ * `late`: too late for a window (said once per window that refuses the record); `null-key`: without a key
+ * where one is needed; `failed`: its `mapAsync` failed and `onError` is `skip`.
+ */
 export type DropReason = 'late' | 'null-key' | 'failed'
