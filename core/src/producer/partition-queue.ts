@@ -39,6 +39,7 @@ export interface QueueSettings {
   readonly isTransactional: boolean
   /** Gives an identity; another one than `stale`. */
   readonly identify: (stale?: ProducerIdentity) => Promise<ProducerIdentity>
+  readonly onBatchOpened: (batch: PendingBatch) => void
   readonly onBatchFailed: (batch: PendingBatch, error: unknown) => void
 }
 
@@ -156,6 +157,7 @@ export class PartitionQueue {
     budget.take(HEADER_BYTES)
     this.#open = batch
     this.#isDue = false
+    this.#settings.onBatchOpened(batch)
     if (this.#isLingering) return batch
     this.#isLingering = true
     const onLingered = (): void => {
@@ -175,9 +177,9 @@ export class PartitionQueue {
   }
 
   #drain(): void {
-    while (!this.#isRecovering && this.#inFlight.length < this.#settings.maxInFlight) {
+    while (!this.#isRecovering) {
       const batch = this.#sealed[0] ?? (this.#isDue ? this.#open : undefined)
-      if (batch === undefined) return
+      if (batch === undefined || !this.#isInWindow(batch)) return
       if (this.#identity === undefined) {
         this.#identify()
         return
@@ -187,6 +189,14 @@ export class PartitionQueue {
       this.#encode(batch, this.#identity)
       this.#send(batch)
     }
+  }
+
+  /**
+   * The log knows a retry only while it is among the producer's last few batches: the oldest that is
+   * not acknowledged must not fall behind those, even if later ones were.
+   */
+  #isInWindow({ ordinal }: PendingBatch): boolean {
+    return this.#inFlight.every((other) => ordinal - other.ordinal < this.#settings.maxInFlight)
   }
 
   #identify(): void {

@@ -49,13 +49,16 @@ export interface ProducerOptions<K, V> {
   readonly maxInFlight?: number
   /** How long a batch is retried while the log is unavailable, in milliseconds. Default 120,000. */
   readonly deliveryTimeoutMs?: number
+  /** Pause before a retry, in milliseconds. Default 50. */
+  readonly retryBackoffMs?: number
   /** Default: the topic's. */
   readonly compression?: Compression
   readonly clock?: Clock
 }
 
 const MIB = 1024 * 1024
-const RETRY_BACKOFF_MS = 50
+/** How old the description of a topic may grow, so that partitions added are found in time. */
+const DESCRIPTION_AGE_MS_MAX = 30_000
 // The log remembers this many batches of a producer to recognise retries by (as Kafka does).
 const IN_FLIGHT_MAX = 5
 const LINE_SERVED_MAX = 1024
@@ -97,9 +100,10 @@ export class Producer<K = Raw, V = Raw> {
       batchBytes: options.batchBytes ?? MIB,
       maxInFlight: Math.min(options.maxInFlight ?? IN_FLIGHT_MAX, IN_FLIGHT_MAX),
       deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
-      retryBackoffMs: RETRY_BACKOFF_MS,
+      retryBackoffMs: options.retryBackoffMs ?? 50,
       isTransactional: options.transactionalId !== undefined,
       identify: (stale) => this.#identify(stale),
+      onBatchOpened: (batch) => this.#refreshIfOld(batch),
       onBatchFailed: (batch, error) => this.#onBatchFailed(batch, error),
     }
   }
@@ -130,7 +134,8 @@ export class Producer<K = Raw, V = Raw> {
   send(record: ProducerRecord<K, V>): Promise<Acknowledgement> {
     const topic = this.#topics.get(record.topic)
     const delivery = new Delivery()
-    if (topic === undefined || this.#line.length > 0 || this.#budget.isFull) {
+    const mustWait = topic === undefined || !topic.mayHave(record.partition)
+    if (mustWait || this.#line.length > 0 || this.#budget.isFull) {
       this.#line.push({ record, delivery })
       if (this.#line.length === 1) this.#lineEmptied = this.#serveLine()
       return delivery
@@ -250,6 +255,7 @@ export class Producer<K = Raw, V = Raw> {
       const { record, delivery } = waiting
       try {
         const topic = this.#topics.get(record.topic) ?? (await this.#open(record.topic))
+        if (!topic.mayHave(record.partition)) await this.#refresh(topic)
         if (this.#budget.isFull) await this.#budget.room()
         this.#sendNow(topic, record, delivery)
       } catch (error) {
@@ -274,9 +280,22 @@ export class Producer<K = Raw, V = Raw> {
     const description = await retryUnavailable(this.#clock, this.#retryLimits, () =>
       this.#log.describeTopic(name),
     )
-    const topic = new TopicQueues(description, this.#options.compression, this.#settings)
+    const { compression } = this.#options
+    const topic = new TopicQueues(description, compression, this.#settings)
     this.#topics.set(name, topic)
     return topic
+  }
+
+  async #refresh(topic: TopicQueues): Promise<void> {
+    topic.refresh(await this.#log.describeTopic(topic.topic))
+  }
+
+  #refreshIfOld({ topic: name, createdMs }: PendingBatch): void {
+    const topic = this.#topics.get(name)
+    if (topic === undefined || createdMs - topic.describedMs < DESCRIPTION_AGE_MS_MAX) return
+    topic.describedMs = createdMs
+    // Nobody waits for it: what is wrong with the topic, its appends will tell.
+    this.#refresh(topic).catch(() => undefined)
   }
 
   #identify(stale?: ProducerIdentity): Promise<ProducerIdentity> {

@@ -32,6 +32,8 @@ export interface TopicAppender {
 export class TopicQueues implements TopicAppender {
   readonly topic: string
   readonly queues: PartitionQueue[] = []
+  /** Monotonic. */
+  describedMs = 0
 
   readonly #settings: QueueSettings
   readonly #compression: Compression | undefined
@@ -53,8 +55,14 @@ export class TopicQueues implements TopicAppender {
     return this.queues.length
   }
 
+  /** Whether the topic has this partition, as far as is known; undefined is any. */
+  mayHave(partition: number | undefined): boolean {
+    return partition === undefined || partition < this.queues.length
+  }
+
   /** Takes over what has changed in the topic: its settings, and partitions added. */
   refresh(description: TopicDescription): void {
+    this.describedMs = this.#settings.clock.monotonicMs()
     const { config, partitions } = description
     const limits: QueueLimits = {
       compression: this.#compression ?? config.compression,
