@@ -69,7 +69,7 @@ function changed(before: KeptStage, store: KeptStage['stores'][number]): boolean
 function changedState(pipeline: string, stage: string, stores: KeptStage['stores']): UsageError {
   const names = stores.map((store) => `${store.name} (now ${store.shape})`).join(', ')
   return new UsageError(
-    'USAGE',
+    'TOPOLOGY_CHANGED',
     `The state of ${pipeline} / ${stage} was made by other operators: ${names}. ` +
       `Give the changed operator a name of its own to begin it afresh, or undo the change.`,
     { facts: { pipeline, stage, stores: stores.map(({ name }) => name) } },
@@ -88,7 +88,7 @@ function changedInputs(
       ? 'reads other topics than those its state was made from (or they were deleted and made anew)'
       : `has state for ${count(before)} input partitions, and they are ${count(now)} now`
   return new UsageError(
-    'USAGE',
+    'TOPOLOGY_CHANGED',
     `${pipeline} / ${stage} ${what}. Run it under another pipeline name to build the state afresh from ` +
       `the beginning of its input, or bring back the topics as they were.`,
     { facts: { pipeline, stage } },

@@ -1,4 +1,4 @@
-import { BatchReader, type Column, type Log, type TopicPartition } from '@millrace/core'
+import { BatchReader, type Column, invariant, type Log, type TopicPartition } from '@millrace/core'
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
 import { appendDeadLetters, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
@@ -7,6 +7,14 @@ import { Epoch } from './epoch.ts'
 import { PositionReporter } from './position-reporter.ts'
 import type { StageCounters } from './progress.ts'
 import type { RunContext } from './stage-context.ts'
+
+/** The write under way, and whose it is. */
+interface Written {
+  readonly task: DeliverTask
+  readonly delivery: Delivery
+  /** Rows that the sink will not have. */
+  refused: number
+}
 
 /**
  * One connection of a sink and the tasks that share it. Writes go one at a time, and while one is
@@ -22,9 +30,8 @@ export class DeliverLane {
   readonly #reporter: PositionReporter
   #sink: OpenSink | undefined
   #tasks: DeliverTask[] = []
-  /** The write under way, and whose it is. */
   #writing: Promise<void> | undefined
-  #written: { readonly task: DeliverTask; readonly delivery: Delivery } | undefined
+  #written: Written | undefined
 
   constructor(
     context: RunContext,
@@ -127,7 +134,7 @@ export class DeliverLane {
   }
 
   #write(task: DeliverTask, delivery: Delivery): void {
-    this.#written = { task, delivery }
+    this.#written = { task, delivery, refused: 0 }
     this.#writing = this.#commit(task, delivery).finally(() => (this.#writing = undefined))
     this.#writing.catch((error: unknown) => this.#context.control.fail(error))
   }
@@ -137,6 +144,7 @@ export class DeliverLane {
     const { batch, letters, position, records, bytes } = delivery
     await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
     if (batch.size > 0 || letters.length > 0) await task.sinkTask.write(batch)
+    this.#countRefused()
     this.#counters.rows += records
     this.#counters.bytes += bytes
     this.#onCommitted()
@@ -165,17 +173,23 @@ export class DeliverLane {
   async #refused(refused: readonly DeadLetter[]): Promise<void> {
     const { log, plan, onError } = this.#context
     const written = this.#written
-    if (written === undefined) return
-    this.#counters.skipped += refused.length
+    invariant(written !== undefined, 'a sink refused rows that it was not given')
+    // A sink that lost its connection in the commit says the same again; they are counted once written.
+    written.refused = refused.length
     if (onError === 'skip') return
     const letters: DeadLetterRecord[] = []
     for (const letter of refused) letters.push(await this.#letter(written, letter))
     await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
-    this.#counters.deadLetters += refused.length
+  }
+
+  #countRefused(): void {
+    const refused = this.#written?.refused ?? 0
+    this.#counters.skipped += refused
+    if (this.#context.onError === 'dead-letter') this.#counters.deadLetters += refused
   }
 
   async #letter(
-    { task, delivery }: { task: DeliverTask; delivery: Delivery },
+    { task, delivery }: Written,
     { index, code, cause }: DeadLetter,
   ): Promise<DeadLetterRecord> {
     const { topic, partition } = task.input

@@ -126,7 +126,7 @@ function checkPartitions(found: TopicDescription, wanted: NewTopic): void {
       : `Declare partitions: ${has} in the pipeline, or use another topic; changing the number would ` +
         `separate the records of one key.`
   throw new UsageError(
-    'USAGE',
+    'TOPOLOGY_CHANGED',
     `The topic ${wanted.name} has ${has} partitions, the pipeline needs ${wanted.partitions}. ${remedy}`,
     { facts: { topic: wanted.name, partitions: has, wanted: wanted.partitions } },
   )

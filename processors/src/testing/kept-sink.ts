@@ -26,7 +26,7 @@ export class KeptSink {
     this.sink = {
       kind: 'sink',
       name: stood.name,
-      guarantee: 'exactly-once',
+      guarantee: stood.guarantee,
       mode: stood.mode,
       open: async () => ({ claim: async (task) => this.#claim(task), close: async () => {} }),
     }
@@ -46,7 +46,7 @@ export class KeptSink {
       write: async (batch: SinkBatch) => {
         if (task.claim !== claim) throw fenced(name)
         for (let index = 0; index < batch.size; index++) this.#take(batch, index)
-        task.position = batch.position
+        if (this.sink.guarantee === 'exactly-once') task.position = batch.position
       },
       release: async () => {},
     }

@@ -24,6 +24,8 @@ export interface TopicRecord {
   readonly key: NamedKey | null
   readonly value: unknown
   readonly timestampMs: number
+  /** Header values as text; of a repeated one, the last. */
+  readonly headers: Readonly<Record<string, string | null>>
 }
 
 export interface PipelineTestOptions {
@@ -37,6 +39,9 @@ export interface FlowOptions {
   /** Close the windows still open at the end. */
   readonly final?: boolean
   readonly onError?: ErrorPolicy
+  readonly signal?: AbortSignal
+  /** Another version of the pipeline, on the same log and sinks. */
+  readonly pipeline?: Pipeline
   /** The process is killed instead of its n-th change to the log; `flow` then resolves with undefined. */
   readonly killAtChange?: number
 }
@@ -74,7 +79,7 @@ export class PipelineTest {
 
   /** Lets everything that is there pass through all stages; undefined when it was killed on the way. */
   async flow(options: FlowOptions = {}): Promise<RunResult | undefined> {
-    const { killAtChange, final, onError } = options
+    const { killAtChange, final, onError, signal } = options
     const log = await this.#until(this.#open())
     let wasKilled = false
     const { promise: killed, resolve } = Promise.withResolvers<undefined>()
@@ -87,15 +92,19 @@ export class PipelineTest {
       compile: compileChain,
       createStore: ({ name }: { readonly name: string }) => new MemoryStore(name),
     }
-    const run = runPlan(this.#plan, parts, {
+    const plan = options.pipeline === undefined ? this.#plan : this.#standIn(options.pipeline.plan)
+    const run = runPlan(plan, parts, {
       log: killAtChange === undefined ? log : crashAfter(log, killAtChange, kill),
       clock: this.#ports.clock,
       ...(final !== undefined && { final }),
       ...(onError !== undefined && { onError }),
+      ...(signal !== undefined && { signal }),
     })
-    const result = await this.#until(Promise.race([run, killed]))
-    if (!wasKilled) await this.#close()
-    return result
+    try {
+      return await this.#until(Promise.race([run, killed]))
+    } finally {
+      if (!wasKilled) await this.#close()
+    }
   }
 
   /** Lets time pass. */
@@ -122,6 +131,11 @@ export class PipelineTest {
     return named(this.#sinks, sink, 'sink').rows
   }
 
+  /** Works on the log between two runs. */
+  async withLog<T>(work: (log: Log) => Promise<T>): Promise<T> {
+    return this.#until(this.#open().then(work))
+  }
+
   /** The committed records of a topic, partition by partition. */
   async records(topic: Topic): Promise<readonly TopicRecord[]> {
     return this.#until(this.#records(topic))
@@ -130,12 +144,13 @@ export class PipelineTest {
   #standIn(plan: Plan): Plan {
     const stages = plan.stages.map((stage): Stage => {
       if (stage.kind === 'ingest') {
-        const fed = new FedSource(stage.input.source.name)
-        this.#sources.set(stage.input.source.name, fed)
+        const { name } = stage.input.source
+        const fed = this.#sources.get(name) ?? new FedSource(name)
+        this.#sources.set(name, fed)
         return { ...stage, input: { ...stage.input, source: fed.source } }
       }
       if (stage.kind === 'process') return stage
-      const kept = new KeptSink(stage.sink)
+      const kept = this.#sinks.get(stage.sink.name) ?? new KeptSink(stage.sink)
       this.#sinks.set(stage.sink.name, kept)
       return { ...stage, sink: kept.sink }
     })
@@ -186,13 +201,20 @@ export class PipelineTest {
     const { partitions } = await log.describeTopic(topic.name)
     const records: TopicRecord[] = []
     for (const { partition } of partitions) {
-      await readToEnd(log, topic.name, partition, ({ key, value, offset, timestampMs }) => {
+      await readToEnd(log, topic.name, partition, (cursor) => {
+        const { key, value, offset, timestampMs, headers } = cursor
         records.push({
           partition,
           offset,
           key: key === null || topic.keyColumns.length === 0 ? null : topic.key.deserialize(key),
           value: value === null ? null : topic.value.deserialize(value),
           timestampMs,
+          headers: Object.fromEntries(
+            headers.map((header) => [
+              header.key,
+              header.value && Buffer.from(header.value).toString(),
+            ]),
+          ),
         })
       })
     }

@@ -1,0 +1,254 @@
+import { json } from '@millrace/core'
+import { describe, expect, test } from 'vitest'
+import {
+  aggregate,
+  count,
+  filter,
+  map,
+  mapAsync,
+  pipeline,
+  type Sink,
+  type Source,
+  sum,
+  topic,
+  tumbling,
+  window,
+} from '../index.ts'
+import { PipelineTest } from '../testing/index.ts'
+
+interface Sale {
+  readonly shop: string
+  readonly amount: number
+  readonly time: number
+}
+
+const till: Source<Sale> = {
+  kind: 'source',
+  name: 'till',
+  bounded: true,
+  open: () => Promise.reject(new Error('a test has no till')),
+}
+
+function table(name: string, options: Partial<Sink<unknown>> = {}): Sink<unknown> {
+  return {
+    kind: 'sink',
+    name,
+    guarantee: 'exactly-once',
+    mode: options.key === undefined ? 'append' : 'upsert',
+    open: () => Promise.reject(new Error('a test has no database')),
+    ...options,
+  }
+}
+
+const sales = topic('sales', { value: json<Sale>(), key: 'shop', time: 'time', partitions: 2 })
+const deadLetters = topic('p-dead-letters', { value: json<Sale>() })
+
+const sale = (shop: string, minute: number, amount = 1): Sale => {
+  return { shop, amount, time: minute * 60_000 }
+}
+
+describe('a record that fails', () => {
+  const bad = (amount: number): number => {
+    if (amount < 0) throw new Error(`an amount of ${amount}`)
+    return amount * 2
+  }
+  const doubling = pipeline('p', ({ from }) => {
+    from(till).to(sales)
+    from(sales)
+      .pipe(map(({ amount }) => ({ amount: bad(amount) }), { name: 'double' }))
+      .to(table('doubles'))
+  })
+
+  test('ends the run, which names operator, record and cause; the next run meets it again', async () => {
+    const kit = new PipelineTest(doubling)
+    kit.feed([sale('a', 0, 1), sale('a', 1, -5), sale('a', 2, 3)])
+    await expect(kit.flow()).rejects.toThrow(/double: the record sales\[\d]@1 .* an amount of -5/)
+    await expect(kit.flow()).rejects.toMatchObject({ code: 'CALLBACK_FAILED' })
+  })
+
+  test('is passed over and counted under the policy skip', async () => {
+    const kit = new PipelineTest(doubling)
+    kit.feed([sale('a', 0, 1), sale('a', 1, -5), sale('a', 2, 3)])
+    expect(await kit.flow({ onError: 'skip' })).toMatchObject({ skipped: 1, deadLetters: 0 })
+    expect(kit.rows().map(({ amount }) => amount)).toEqual([2, 6])
+  })
+
+  test('is kept as it was under the policy dead-letter, once, however often it is met', async () => {
+    const kit = new PipelineTest(doubling)
+    kit.feed([sale('a', 0, 1), sale('a', 1, -5), sale('a', 2, 3)])
+    expect(await kit.flow({ onError: 'dead-letter' })).toMatchObject({ skipped: 1, deadLetters: 1 })
+    const letters = await kit.records(deadLetters)
+    expect(letters.map(({ value }) => value)).toEqual([sale('a', 1, -5)])
+    expect(letters[0]?.headers).toMatchObject({
+      'millrace.at': 'double',
+      'millrace.code': 'CALLBACK_FAILED',
+      'millrace.cause': 'an amount of -5.',
+      'millrace.topic': 'sales',
+      'millrace.offset': '1',
+    })
+  })
+
+  test('may be a row that does not fit its topic', async () => {
+    const kit = new PipelineTest(doubling)
+    kit.feed([sale('a', 0), { shop: 'a', amount: 7, time: 'yesterday' }])
+    await expect(kit.flow()).rejects.toThrow(/record till\[0]@1 cannot be written.*yesterday/)
+    await kit.flow({ onError: 'dead-letter' })
+    expect(kit.rows()).toHaveLength(1)
+    expect((await kit.records(deadLetters)).map(({ value }) => value)).toEqual([
+      { shop: 'a', amount: 7, time: 'yesterday' },
+    ])
+  })
+
+  test('may be bytes that are no value of the topic', async () => {
+    const kit = new PipelineTest(doubling)
+    const text = topic('sales', { value: json<unknown>(), partitions: 2 })
+    await kit.send(sales, [sale('a', 0)])
+    await kit.send({ ...text, value: { ...text.value, encode: () => '{"amount":' } }, [1])
+    await expect(kit.flow()).rejects.toThrow(
+      /sales \(json\): the record sales\[\d]@\d+ cannot be read/,
+    )
+    expect(await kit.flow({ onError: 'skip' })).toMatchObject({ skipped: 1 })
+    expect(kit.rows()).toHaveLength(1)
+  })
+})
+
+describe('a run that is interrupted', () => {
+  test('commits what it has begun, and says so; the next goes on from there', async () => {
+    const stop = new AbortController()
+    const kit = new PipelineTest(
+      pipeline('p', ({ from }) => {
+        from(sales)
+          .pipe(
+            mapAsync(async (value) => {
+              stop.abort()
+              return value
+            }),
+          )
+          .to(table('all'))
+      }),
+    )
+    await kit.send(sales, [sale('a', 0), sale('a', 1)])
+    const result = await kit.flow({ signal: stop.signal })
+    expect(result?.interrupted).toBe(true)
+    expect(kit.rows()).toHaveLength(2)
+    expect((await kit.flow())?.interrupted).toBe(false)
+    expect(kit.rows()).toHaveLength(2)
+  })
+
+  test('before it has begun does nothing', async () => {
+    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    await kit.send(sales, [sale('a', 0)])
+    const result = await kit.flow({ signal: AbortSignal.abort() })
+    expect(result?.interrupted).toBe(true)
+    expect(kit.rows()).toEqual([])
+  })
+})
+
+describe('windows at the end of a bounded run', () => {
+  const hourly = (emit: 'update' | 'final') =>
+    pipeline('p', ({ from }) => {
+      from(sales)
+        .pipe(window(tumbling('1h', { grace: '10m' }), { emit }), aggregate({ sales: count() }))
+        .to(table('hours', { key: ['shop', 'window_start'] }))
+    })
+
+  test.each(['update', 'final'] as const)(
+    '%s windows still open are shown, and go on with the next run',
+    async (emit) => {
+      const kit = new PipelineTest(hourly(emit))
+      await kit.send(sales, [sale('a', 0), sale('a', 90)])
+      await kit.flow()
+      expect(kit.rows().map((row) => row['sales'])).toEqual([1, 1])
+      await kit.send(sales, [sale('a', 95)])
+      await kit.flow()
+      expect(kit.rows().map((row) => row['sales'])).toEqual([1, 2])
+    },
+  )
+
+  test('are closed for good when asked', async () => {
+    const kit = new PipelineTest(hourly('final'))
+    await kit.send(sales, [sale('a', 0), sale('a', 90)])
+    await kit.flow({ final: true })
+    await kit.send(sales, [sale('a', 91)])
+    expect((await kit.flow())?.late).toBe(1)
+    expect(kit.rows().map((row) => row['sales'])).toEqual([1, 1])
+  })
+
+  test('are shown once: another run without input sends nothing again', async () => {
+    const kit = new PipelineTest(hourly('final'))
+    await kit.send(sales, [sale('a', 0)])
+    await kit.flow()
+    const again = await kit.flow()
+    expect(again?.stages.map(({ rows }) => rows)).toEqual([0, 0])
+  })
+})
+
+describe('a pipeline refuses to run', () => {
+  test('with another number of partitions than its topic has', async () => {
+    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    await kit.send(sales, [sale('a', 0)])
+    const wider = topic('sales', { value: json<Sale>(), partitions: 4 })
+    const changed = pipeline('p', ({ from }) => void from(wider).to(table('all')))
+    await expect(kit.flow({ pipeline: changed })).rejects.toThrow(
+      /The topic sales has 2 partitions, the pipeline needs 4. Declare partitions: 2/,
+    )
+  })
+
+  test('on state that other aggregates made, and says what to do', async () => {
+    const totals = pipeline('p', ({ from }) => {
+      from(sales)
+        .pipe(aggregate({ total: sum(({ amount }) => amount) }))
+        .to(table('totals', { key: ['shop'] }))
+    })
+    const counts = pipeline('p', ({ from }) => {
+      from(sales)
+        .pipe(aggregate({ sales: count() }))
+        .to(table('totals', { key: ['shop'] }))
+    })
+    const kit = new PipelineTest(totals)
+    await kit.send(sales, [sale('a', 0)])
+    await kit.flow()
+    await expect(kit.flow({ pipeline: counts })).rejects.toMatchObject({ code: 'TOPOLOGY_CHANGED' })
+    await kit.flow()
+  })
+
+  test('when its topic was deleted and made anew, rather than write rows twice', async () => {
+    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    await kit.send(sales, [sale('a', 0)])
+    await kit.flow()
+    await kit.withLog((log) => log.deleteTopic('sales'))
+    await kit.send(sales, [sale('a', 0)])
+    await expect(kit.flow()).rejects.toMatchObject({ code: 'POSITION_DIVERGED' })
+  })
+})
+
+test('a change that keeps the state readable is no obstacle', async () => {
+  const build = (more: boolean) =>
+    pipeline('p', ({ from }) => {
+      const stream = from(sales)
+      stream
+        .pipe(aggregate({ total: sum(({ amount }) => amount) }))
+        .to(table('totals', { key: ['shop'] }))
+      if (more) stream.pipe(filter(({ amount }) => amount > 1)).to(table('large'))
+    })
+  const kit = new PipelineTest(build(true))
+  await kit.send(sales, [sale('a', 0, 2)])
+  await kit.flow({ pipeline: build(false) })
+  await kit.send(sales, [sale('a', 1, 3)])
+  await kit.flow()
+  expect(kit.rows('totals').map(({ total }) => total)).toEqual([5])
+  expect(kit.rows('large')).toHaveLength(2)
+})
+
+test('a sink that stores no position goes on from where the log says', async () => {
+  const kit = new PipelineTest(
+    pipeline('p', ({ from }) => {
+      from(sales).to(table('printed', { guarantee: 'at-least-once' }))
+    }),
+  )
+  await kit.send(sales, [sale('a', 0), sale('b', 1)])
+  await kit.flow()
+  await kit.send(sales, [sale('a', 2)])
+  await kit.flow()
+  expect(kit.rows()).toHaveLength(3)
+})
