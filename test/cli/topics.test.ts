@@ -67,6 +67,47 @@ test('what is produced is consumed: keys, values, headers, in both directions', 
   )
 })
 
+test('a group goes on after what was printed for it, also in the middle of a batch', async () => {
+  await here(['topic', 'create', 'numbers', '-p', '2'])
+  await here(['produce', 'numbers', '-p', '1'], { stdin: '1\n2\n3\n4\n5\n' })
+  const words = [
+    'consume',
+    'numbers',
+    '--group',
+    'readers',
+    '--from-beginning',
+    '--exit',
+    '-o',
+    'value',
+  ]
+  expect((await here([...words, '-n', '2'])).stdout).toBe('1\n2\n')
+  expect(await rows(['group', 'describe', 'readers'])).toMatchObject([
+    { partition: 1, offset: 2, lag: 3 },
+  ])
+  expect((await here(words)).stdout).toBe('3\n4\n5\n')
+  expect((await here(words)).stdout).toBe('')
+  expect(await rows(['group', 'list'])).toMatchObject([{ group: 'readers', topics: 'numbers' }])
+  const { code, stderr } = await here(['group', 'describe', 'raeders'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('Did you mean "readers"?')
+})
+
+test('reading starts where it is told to', async () => {
+  await here(['topic', 'create', 'numbers'])
+  const stdin = [1, 2, 3, 4].map((n) =>
+    JSON.stringify({ value: `${n}`, timestampMs: Date.UTC(2001, 0, n) }),
+  )
+  await here(['produce', 'numbers', '-i', 'json'], { stdin: stdin.join('\n') })
+  const from = async (...words: string[]) =>
+    (await here(['consume', 'numbers', '--exit', '-o', 'value', ...words])).stdout
+  expect(await from('--offset', '1')).toBe('2\n3\n4\n')
+  expect(await from('--offset', '-1')).toBe('4\n')
+  expect(await from('--offset', '2001-01-03')).toBe('3\n4\n')
+  expect(await from('--from-beginning', '-n', '1')).toBe('1\n')
+  expect(await from()).toBe('')
+  expect((await here(['consume', 'numbers', '--partition', '7'])).code).toBe(2)
+})
+
 test('a line that is no record ends with 2 and names its number', async () => {
   await here(['topic', 'create', 'flights'])
   const { code, stderr } = await here(['produce', 'flights', '-i', 'json'], {

@@ -12,6 +12,7 @@ interface ConsumeOptions extends LogOption {
   readonly offset?: Start
   readonly partition?: number
   readonly count?: number
+  readonly group?: string
   readonly exit?: boolean
   readonly isolationLevel: 'read_committed' | 'read_uncommitted'
   readonly output: RecordFormat
@@ -31,6 +32,7 @@ export default function define(command: Command): void {
     )
     .option('-p, --partition <number>', 'only this partition', nonNegativeInteger)
     .option('-n, --count <count>', 'stop after that many records', positiveInteger)
+    .option('-g, --group <name>', 'go on where the group has got to, and commit what is printed')
     .option('-e, --exit', 'stop at the end of what is there now')
     .addOption(
       new Option('--isolation-level <level>', 'whether to wait for transactions to be committed')
@@ -48,7 +50,7 @@ export default function define(command: Command): void {
 }
 
 const examples = `
-Reading beside a running writer is fine; nothing is written or committed.
+Reading beside a running writer is fine, except with --group, which writes to the log itself.
 
 Examples:
   millrace consume flights --from-beginning -n 3
@@ -59,7 +61,8 @@ async function consume(name: string, options: ConsumeOptions): Promise<void> {
   const { withTopicSuggestion } = await import('../topic-suggestion.ts')
   const interrupt = new Interrupt('')
   try {
-    await withLog(options, 'read-only', async (log) => {
+    const access = options.group === undefined ? 'read-only' : 'read-write'
+    await withLog(options, access, async (log) => {
       const topic = await withTopicSuggestion(log, name, () => log.describeTopic(name))
       await print(log, topic, options, interrupt.signal)
     })
@@ -75,7 +78,7 @@ async function print(
   options: ConsumeOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { fromBeginning, offset, exit = false, isolationLevel: isolation, count } = options
+  const { fromBeginning, offset, exit = false, isolationLevel: isolation, count, group } = options
   const start = offset ?? { at: fromBeginning === true ? 'earliest' : 'latest' }
   if (process.stderr.isTTY && 'at' in start && start.at === 'latest' && !exit) {
     say(`Waiting for new records in ${topic.name}; --from-beginning shows the old ones.`)
@@ -84,11 +87,16 @@ async function print(
   const { printRecords } = await import('../records/record-printer.ts')
   const { writeData } = await import('../write-data.ts')
   const partitions = await chosenPartitions(topic, options.partition)
-  const plan = { topic, partitions, start, isolation, untilEnd: exit }
+  const stored = group === undefined ? [] : await log.readPositions(group)
+  const plan = { topic, partitions, start, stored, isolation, untilEnd: exit }
   let left = count ?? Infinity
   for await (const fetched of readPartitions(log, plan, signal)) {
     const printed = printRecords(topic.name, fetched, options.output, left)
     await writeData(printed.lines)
+    if (group !== undefined && printed.next !== undefined) {
+      const place = { topic: topic.name, topicId: topic.topicId, partition: fetched.partition }
+      await log.commitPositions({ group, positions: [{ ...place, position: printed.next }] })
+    }
     left -= printed.count
     if (left === 0) return
   }

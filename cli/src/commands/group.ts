@@ -1,5 +1,6 @@
 import type { GroupDescription, Log, StoredPosition } from '@millrace/core'
 import type { Command } from 'commander'
+import { didYouMean } from '../did-you-mean.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { type OutputOption, outputOption, printRows } from '../table.ts'
 import { say } from '../talk.ts'
@@ -32,11 +33,20 @@ function summary({ group, state, members, positions }: GroupDescription) {
 
 async function describe(group: string, options: LogOption & OutputOption): Promise<void> {
   await withLog(options, 'read-only', async (log) => {
+    await expectGroup(log, group)
     const { state, positions } = await log.describeGroup(group)
     const rows = await Promise.all(positions.map((position) => lagRow(log, position)))
     say(`${group}: ${state}`)
     printRows(rows, options)
   })
+}
+
+/** @throws UsageError naming the nearest group that is there. */
+async function expectGroup(log: Log, group: string): Promise<void> {
+  const names = (await log.listGroups()).map((each) => each.group)
+  if (names.includes(group)) return
+  const { UsageError } = await import('@millrace/core')
+  throw new UsageError('USAGE', `There is no group "${group}".${didYouMean(group, names)}`)
 }
 
 async function lagRow(log: Log, { topic, partition, position }: StoredPosition) {

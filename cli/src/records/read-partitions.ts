@@ -5,6 +5,7 @@ import {
   MillraceError,
   type PartitionDescription,
   type Position,
+  type StoredPosition,
   type TopicDescription,
 } from '@millrace/core'
 import type { Start } from './start-option.ts'
@@ -15,7 +16,9 @@ type Isolation = 'read_uncommitted' | 'read_committed'
 export interface ReadPlan {
   readonly topic: TopicDescription
   readonly partitions: readonly PartitionDescription[]
+  /** Where to begin a partition without a stored position. */
   readonly start: Start
+  readonly stored: readonly StoredPosition[]
   readonly isolation: Isolation
   /** Stop at the end that each partition has now. */
   readonly untilEnd: boolean
@@ -41,7 +44,7 @@ const bytesPerFetch = 4 * 1024 * 1024
 const waitMs = 250
 
 /**
- * Reads partitions as a person does who looks into a topic: no group, nothing is committed.
+ * Reads partitions as a person does who looks into a topic: as no member of a group, committing nothing.
  *
  * @throws MillraceError when a partition can't be read on, such as OFFSET_OUT_OF_RANGE.
  */
@@ -91,7 +94,11 @@ async function cursorAt(log: Log, plan: ReadPlan, of: PartitionDescription): Pro
   return { partition, end, position: await startPosition() }
 
   async function startPosition(): Promise<Position> {
-    const { start } = plan
+    const { start, topic } = plan
+    const stored = plan.stored.find(
+      (each) => each.topicId === topic.topicId && each.partition === partition,
+    )
+    if (stored !== undefined) return stored.position
     if ('at' in start) return await log.findOffset({ ...at, at: start.at })
     if ('timestampMs' in start) return await log.findOffset({ ...at, at: start })
     const offset =

@@ -1,3 +1,4 @@
+import type { Position } from '@millrace/core'
 import { paintData } from '../talk.ts'
 import type { FetchedRecords } from './read-partitions.ts'
 import { type ConsumedRecord, recordToJson, textOf } from './record-json.ts'
@@ -29,21 +30,31 @@ function shown(bytes: Uint8Array | null): string {
   return text.replaceAll(/\p{Cc}/gu, '·')
 }
 
+/** What was printed, and where reading goes on after it. */
+export interface PrintedRecords {
+  readonly lines: Buffer
+  readonly count: number
+  /** Undefined when there was nothing to print. */
+  readonly next: Position | undefined
+}
+
 /** The first records of what was fetched, as lines; at most `limit`. */
 export function printRecords(
   topic: string,
   { partition, end, records }: FetchedRecords,
   format: RecordFormat,
   limit: number,
-): { readonly lines: Buffer; readonly count: number } {
+): PrintedRecords {
   const line = recordLine[format]
   const lines: Uint8Array[] = []
   let count = 0
+  let next: Position | undefined
   while (count < limit && records.next() && records.offset < end) {
     const { offset, timestampMs, key, value, headers } = records
     const printed = line({ topic, partition, offset, timestampMs, key, value, headers })
     lines.push(typeof printed === 'string' ? Buffer.from(printed) : printed, newline)
     count++
+    next = { offset: offset + 1, leaderEpoch: records.leaderEpoch }
   }
-  return { lines: Buffer.concat(lines), count }
+  return { lines: Buffer.concat(lines), count, next }
 }
