@@ -2,6 +2,7 @@
 export type ProcessorErrorCode =
   | 'PIPELINE_INVALID'
   | 'DURATION_INVALID'
+  | 'TOPOLOGY_CHANGED'
   | 'CALLBACK_FAILED'
   | 'CALLBACK_TIMEOUT'
   | 'EVENT_TIME_INVALID'

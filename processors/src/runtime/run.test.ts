@@ -136,7 +136,11 @@ describe('a run that is interrupted', () => {
   })
 
   test('before it has begun does nothing', async () => {
-    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    const kit = new PipelineTest(
+      pipeline('p', ({ from }) => {
+        from(sales).to(table('all'))
+      }),
+    )
     await kit.send(sales, [sale('a', 0)])
     const result = await kit.flow({ signal: AbortSignal.abort() })
     expect(result?.interrupted).toBe(true)
@@ -185,10 +189,16 @@ describe('windows at the end of a bounded run', () => {
 
 describe('a pipeline refuses to run', () => {
   test('with another number of partitions than its topic has', async () => {
-    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    const kit = new PipelineTest(
+      pipeline('p', ({ from }) => {
+        from(sales).to(table('all'))
+      }),
+    )
     await kit.send(sales, [sale('a', 0)])
     const wider = topic('sales', { value: json<Sale>(), partitions: 4 })
-    const changed = pipeline('p', ({ from }) => void from(wider).to(table('all')))
+    const changed = pipeline('p', ({ from }) => {
+      from(wider).to(table('all'))
+    })
     await expect(kit.flow({ pipeline: changed })).rejects.toThrow(
       /The topic sales has 2 partitions, the pipeline needs 4. Declare partitions: 2/,
     )
@@ -213,7 +223,11 @@ describe('a pipeline refuses to run', () => {
   })
 
   test('when its topic was deleted and made anew, rather than write rows twice', async () => {
-    const kit = new PipelineTest(pipeline('p', ({ from }) => void from(sales).to(table('all'))))
+    const kit = new PipelineTest(
+      pipeline('p', ({ from }) => {
+        from(sales).to(table('all'))
+      }),
+    )
     await kit.send(sales, [sale('a', 0)])
     await kit.flow()
     await kit.withLog((log) => log.deleteTopic('sales'))
