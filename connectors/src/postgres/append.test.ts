@@ -50,3 +50,16 @@ test('without a dead-letter route a bad row rejects its batch, by name', async (
   expect(await database.rows('SELECT * FROM strict')).toEqual([])
   await open.close()
 })
+
+test('every byte of a batch arrives, though the server is slower than we are', async () => {
+  await database.rows('CREATE TABLE large (id int PRIMARY KEY, v text)')
+  const open = await postgres(database.url).table('large').open(testContext({}))
+  const task = await open.claim('t')
+  const text = (id: number): string => `${id} `.repeat(100)
+  const count = 40_000
+  await task.write(batchOf(Array.from({ length: count }, (_, id) => ({ id, v: text(id) }))))
+  expect(
+    await database.rows(`SELECT count(*)::int FROM large WHERE v = repeat(id || ' ', 100)`),
+  ).toEqual([[count]])
+  await open.close()
+})

@@ -56,10 +56,10 @@ test('two that write at once: whoever claimed last wins, whatever the order', as
   await Promise.all([first.close(), second.close()])
 })
 
-test.each<Cut>(['before COMMIT', 'with COMMIT', 'after COMMIT'])(
+test.each<Cut>(['before COMMIT', 'with COMMIT', 'after COMMIT', 'before COMMIT unnoticed'])(
   'a connection cut %s neither loses nor doubles the batch',
   async (cut) => {
-    const table = cut.replace(' ', '_')
+    const table = cut.replaceAll(' ', '_')
     await database.rows(`CREATE TABLE "${table}" (id int)`)
     const proxy = await proxied()
     const context = testContext({})

@@ -41,6 +41,20 @@ export function rowEncoder(columns: readonly WrittenColumn[], isNumbered = false
 
 const signature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 
+/** What comes before the first row of a binary COPY. */
+export function writeBinaryStart(out: CopyBuffer): void {
+  out.reserve(signature.length)
+  out.bytes.set(signature, out.position)
+  out.position += signature.length
+}
+
+/** What comes after the last row of a binary COPY. */
+export function writeBinaryEnd(out: CopyBuffer): void {
+  out.reserve(2)
+  out.view.setInt16(out.position, -1)
+  out.position += 2
+}
+
 class BinaryRows implements RowEncoder {
   readonly copyOptions = 'FORMAT binary'
   readonly columns: readonly WrittenColumn[]
@@ -67,9 +81,7 @@ class BinaryRows implements RowEncoder {
   }
 
   begin(out: CopyBuffer): void {
-    out.reserve(signature.length)
-    out.bytes.set(signature, out.position)
-    out.position += signature.length
+    writeBinaryStart(out)
   }
 
   row(out: CopyBuffer, key: Row | null, value: Row | null, number: number): void {
@@ -94,9 +106,7 @@ class BinaryRows implements RowEncoder {
   }
 
   end(out: CopyBuffer): void {
-    out.reserve(2)
-    out.view.setInt16(out.position, -1)
-    out.position += 2
+    writeBinaryEnd(out)
   }
 }
 

@@ -192,6 +192,7 @@ test('a unique value that one row gives up may be taken by another in the same b
     await open.claim('t')
   ).write(
     keyedBatch([
+      [{ id: 2 }, { email: 'y' }],
       [{ id: 1 }, { email: 'x' }],
       [{ id: 2 }, { email: 'a' }],
       [{ id: 4 }, { email: 'c' }],

@@ -1,7 +1,13 @@
 import net from 'node:net'
 
 /** When to cut a connection whose client sends COMMIT. */
-export type Cut = 'never' | 'before COMMIT' | 'with COMMIT' | 'after COMMIT'
+export type Cut =
+  | 'never'
+  | 'before COMMIT'
+  | 'with COMMIT'
+  | 'after COMMIT'
+  /** The server keeps its side open, as after a cable was pulled, and the transaction with it. */
+  | 'before COMMIT unnoticed'
 
 /** A TCP proxy before the server that cuts connections around COMMIT. */
 export class CuttingProxy {
@@ -39,12 +45,13 @@ export class CuttingProxy {
 
   #accept(client: net.Socket): void {
     const server = net.connect(this.#target, '127.0.0.1')
+    let isHalfOpen = false
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
       socket.on('error', () => {})
       socket.on('close', () => {
         client.destroy()
-        server.destroy()
+        if (!isHalfOpen) server.destroy()
         this.#sockets.delete(socket)
       })
     }
@@ -54,7 +61,8 @@ export class CuttingProxy {
       const cut = this.next
       this.next = 'never'
       this.cuts += 1
-      if (cut === 'before COMMIT') return void client.destroy()
+      isHalfOpen = cut === 'before COMMIT unnoticed'
+      if (cut === 'before COMMIT' || isHalfOpen) return void client.destroy()
       isMuted = cut === 'after COMMIT'
       server.write(bytes, () => {
         if (!isMuted) client.destroy()
