@@ -2,146 +2,134 @@ import { RejectedError } from '@millrace/core'
 import type { Json } from '@millrace/processors'
 import type { CsvReader } from '../files/csv/csv.ts'
 import type { CsvBlock, CsvBlocks } from '../files/csv/csv-blocks.ts'
-import type { CsvTask } from '../postgres/csv-passthrough.ts'
+import type { CsvPassage, CsvTask } from '../postgres/csv-passthrough.ts'
 import { CsvLineRefused, isRefusedRecord } from '../postgres/csv-passthrough.ts'
+import type { CsvText, CsvTextDialect } from '../postgres/csv-transcoder.ts'
 import type { LoadPosition } from './load-position.ts'
 import type { Transfer } from './row-load.ts'
 import { nextStep } from './row-load.ts'
 
 const CARRIAGE_RETURN = 0x0d
 
-/** Line ends of a block that may pass as it is; PostgreSQL wants one kind in a COPY. */
-type LineEnd = 'lf' | 'crlf'
-
-/** Passes a CSV file's records to the server as they stand, in transactions of whole blocks. */
+/** Passes a CSV file's records on without making rows of them, in transactions of whole blocks. */
 export async function passCsv(transfer: Transfer<CsvReader, CsvTask>): Promise<void> {
-  const passage = new Passage(transfer)
+  const load = new CsvLoad(transfer)
   try {
-    while (await passage.next()) {}
+    while (await load.next()) {}
   } finally {
-    passage.close()
+    load.close()
   }
 }
 
+/** Line ends of a block that may be passed on; PostgreSQL wants one kind in a COPY. */
+type LineEnd = 'lf' | 'crlf'
+
+/** The next record's byte, and the rows before it. */
+interface Place {
+  readonly byte: number
+  readonly rows: number
+}
+
 /**
- * States: clean (all records before `#byte` are stored) ⇄ feeding (blocks after it were taken for a
- * transaction that has not committed). A retry while feeding starts again at `#byte`.
+ * States: clean (`#sent` is `#stored`) ⇄ sending (blocks between the two are in a transaction that
+ * has not committed). A transaction that begins while sending is a retry, and goes back to `#stored`.
  */
-class Passage {
+class CsvLoad implements CsvPassage {
+  readonly columns: readonly string[]
+  readonly dialect: CsvTextDialect
   readonly #transfer: Transfer<CsvReader, CsvTask>
-  #byte: number
-  #rows: number
+  #stored: Place
+  #sent: Place
   #blocks: CsvBlocks | undefined
-  /** Read, and not taken yet. */
+  /** Read, and not sent yet. */
   #ahead: CsvBlock | undefined
-  #isFeeding = false
+  #lineEnd: LineEnd | undefined
 
   constructor(transfer: Transfer<CsvReader, CsvTask>) {
+    const { reader } = transfer
     this.#transfer = transfer
-    const { byte, rows } = transfer.reader.start
-    this.#byte = byte
-    this.#rows = rows
+    this.columns = reader.columns.map((column) => column.name)
+    this.dialect = reader.dialect
+    this.#stored = reader.start
+    this.#sent = reader.start
   }
 
   /** One transaction; false at the end of the file, or once the signal has fired. */
   async next(): Promise<boolean> {
     if (this.#transfer.signal.aborted) return false
-    const block = await this.#peek()
+    const block = await this.#readAhead()
     if (!block) return false
-    const lineEnd = passableLineEnd(block)
-    if (lineEnd) await this.#pass(lineEnd)
+    this.#lineEnd = passableLineEnd(block)
+    if (this.#lineEnd) await this.#pass()
     else await this.#write(block)
+    this.#stored = this.#sent
     return true
   }
 
   close(): void {
     this.#blocks?.close()
     this.#blocks = undefined
-  }
-
-  async #pass(lineEnd: LineEnd): Promise<void> {
-    const { reader, task } = this.#transfer
-    let end = { byte: this.#byte, rows: this.#rows }
-    try {
-      await task.copyCsv({
-        columns: reader.columns.map((column) => column.name),
-        dialect: reader.dialect,
-        feed: async (send) => {
-          end = await this.#feed(send, lineEnd)
-          return { records: end.rows - this.#rows, position: this.#position(end) }
-        },
-      })
-    } catch (error) {
-      throw error instanceof CsvLineRefused ? await this.#refused(error) : error
-    }
-    this.#stored(end)
-  }
-
-  async #feed(
-    send: (bytes: Buffer) => Promise<void>,
-    lineEnd: LineEnd,
-  ): Promise<{ byte: number; rows: number }> {
-    const { meter, signal, transactionBytes } = this.#transfer
-    if (this.#isFeeding) this.#startAgain()
-    this.#isFeeding = true
-    let { byte, rows } = { byte: this.#byte, rows: this.#rows }
-    while (byte - this.#byte < transactionBytes && !(signal.aborted && byte > this.#byte)) {
-      const block = await this.#peek()
-      if (!block || passableLineEnd(block) !== lineEnd) break
-      this.#ahead = undefined
-      await send(block.bytes)
-      byte = block.byte + block.bytes.length
-      rows += block.scan.records
-      meter.moved(rows, this.#blocks?.storedBytes ?? byte)
-    }
-    return { byte, rows }
-  }
-
-  /** What PostgreSQL would read otherwise than we do goes there as rows. */
-  async #write(block: CsvBlock): Promise<void> {
-    const { reader, task, meter } = this.#transfer
-    const values = await reader.decode(block)
-    const end = {
-      byte: block.byte + block.bytes.length,
-      rows: this.#rows + values.length,
-    }
     this.#ahead = undefined
-    const keys = values.map(() => null)
-    await task.write({ size: values.length, keys, values, position: this.#position(end) })
-    meter.moved(end.rows, this.#blocks?.storedBytes ?? end.byte)
-    this.#stored(end)
   }
 
-  async #peek(): Promise<CsvBlock | undefined> {
-    this.#blocks ??= await this.#transfer.reader.openBlocks(this.#byte)
-    this.#ahead ??= await this.#blocks.next()
-    return this.#ahead
-  }
-
-  #startAgain(): void {
+  begin(): void {
+    if (this.#sent === this.#stored) return
     this.close()
+    this.#sent = this.#stored
+  }
+
+  async peek(): Promise<CsvText | undefined> {
+    const { transactionBytes, signal } = this.#transfer
+    const bytes = this.#sent.byte - this.#stored.byte
+    if (bytes >= transactionBytes || (signal.aborted && bytes > 0)) return undefined
+    const block = await this.#readAhead()
+    if (!block || passableLineEnd(block) !== this.#lineEnd) return undefined
+    return { bytes: block.bytes, records: block.scan.records }
+  }
+
+  take({ bytes, records }: CsvText): void {
     this.#ahead = undefined
+    this.#sent = { byte: this.#sent.byte + bytes.length, rows: this.#sent.rows + records }
+    this.#transfer.meter.moved(this.#sent.rows, this.#blocks?.storedBytes ?? 0)
   }
 
-  #stored({ byte, rows }: { readonly byte: number; readonly rows: number }): void {
-    this.#byte = byte
-    this.#rows = rows
-    this.#isFeeding = false
-  }
-
-  #position({ byte, rows }: { readonly byte: number; readonly rows: number }): Json {
+  get position(): Json {
+    const { byte, rows } = this.#sent
     const source = this.#transfer.reader.positionAt(byte, rows)
     return { rows, source } satisfies LoadPosition
   }
 
+  async #pass(): Promise<void> {
+    try {
+      await this.#transfer.task.copyCsv(this)
+    } catch (error) {
+      throw error instanceof CsvLineRefused ? await this.#refused(error) : error
+    }
+  }
+
+  /** What PostgreSQL would read otherwise than we do goes there as rows. */
+  async #write(block: CsvBlock): Promise<void> {
+    const { reader, task } = this.#transfer
+    const values = await reader.decode(block)
+    this.take({ bytes: block.bytes, records: values.length })
+    const keys = values.map(() => null)
+    await task.write({ size: values.length, keys, values, position: this.position })
+  }
+
+  async #readAhead(): Promise<CsvBlock | undefined> {
+    this.#blocks ??= await this.#transfer.reader.openBlocks(this.#sent.byte)
+    this.#ahead ??= await this.#blocks.next()
+    return this.#ahead
+  }
+
   async #refused(error: CsvLineRefused): Promise<RejectedError> {
-    const { reader } = this.#transfer
-    const place = await reader.findRecord(this.#byte, isRefusedRecord(error))
+    const { byte, rows } = this.#stored
+    const place = await this.#transfer.reader.findRecord(byte, isRefusedRecord(error))
     const column = error.column === undefined ? '' : `, column ${error.column}`
     return new RejectedError(
       'RECORD_INVALID',
       `${place.path}, line ${place.line} (byte ${place.byte})${column}: ${error.message}. ` +
-        nextStep(this.#rows),
+        nextStep(rows),
       { cause: error, facts: { file: place.path, line: place.line, byte: place.byte } },
     )
   }
