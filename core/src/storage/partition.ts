@@ -291,7 +291,8 @@ export class Partition implements CommitTarget {
     const active = this.#active
     const nowMs = this.#time.latestMs()
     if (active.firstAppendMs < 0) active.firstAppendMs = nowMs
-    active.lastAppendMs = nowMs
+    // The wall clock may have been set back between two openings; what came before ages no faster.
+    active.lastAppendMs = Math.max(active.lastAppendMs, nowMs)
     for (const { header, baseOffset } of appends) {
       if (header !== undefined) this.log.add(active, baseOffset, header)
     }

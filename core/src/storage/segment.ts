@@ -1,4 +1,5 @@
 import type { BatchHeader } from '../batch/header.ts'
+import { ClosedError } from '../errors.ts'
 import type { File } from '../io/index.ts'
 import { OffsetIndex } from './offset-index.ts'
 import { TimeIndex } from './time-index.ts'
@@ -71,8 +72,13 @@ export class Segment {
     this.offsets.thin(Math.ceil(this.offsets.count / INDEX_ENTRIES_KEPT_MAX))
   }
 
-  /** Keeps the file open until {@link Segment.release}. */
+  /**
+   * Keeps the file open until {@link Segment.release}.
+   *
+   * @throws ClosedError CLOSED once it is being closed: its descriptor may by now be another file's.
+   */
   lease(): void {
+    if (this.#isClosing) throw closed(this.path)
     this.#leases++
   }
 
@@ -92,6 +98,14 @@ export class Segment {
   positionNear(offset: number): number {
     return this.offsets.floor(offset - this.baseOffset)
   }
+}
+
+function closed(path: string): ClosedError {
+  return new ClosedError(
+    'CLOSED',
+    `${path} can be read no more: the log was closed, or the topic or these records were deleted.`,
+    { facts: { file: path } },
+  )
 }
 
 /** `00000000000000000042.log`: Kafka's file name for the segment that starts at an offset. */

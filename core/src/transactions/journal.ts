@@ -1,5 +1,6 @@
 import { BatchReader } from '../batch/batch-reader.ts'
 import { BatchWriter } from '../batch/batch-writer.ts'
+import { invariant } from '../errors.ts'
 import type { Clock } from '../io/index.ts'
 import type { Partition } from '../storage/partition.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
@@ -109,7 +110,7 @@ export async function replayJournal(
       const json = Buffer.from(reader.value ?? new Uint8Array(0)).toString()
       state.apply(JSON.parse(json) as JournalEntry)
     }
-    if (nextOffset === next) break
+    invariant(nextOffset > next, `the journal cannot be read on from offset ${next}`)
     next = nextOffset
   }
   return next
