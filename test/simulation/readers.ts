@@ -34,7 +34,8 @@ export async function fetchOnce(
     world.corruptAnswers += 1
     return undefined
   }
-  const isGone = partition.topic.state !== 'there' && fetched.error.code === 'TOPIC_NOT_FOUND'
+  const isGone =
+    partition.topic.state !== 'there' && isOneOf(fetched.error.code, 'TOPIC_NOT_FOUND', 'CLOSED')
   const isTrimmed =
     fetched.error.code === 'OFFSET_OUT_OF_RANGE' && position.offset < fetched.startOffset
   // A read that the disk refuses is an error for that range, and says nothing about the log.
@@ -45,6 +46,10 @@ export async function fetchOnce(
       `${partition.name}: fetch at ${JSON.stringify(position)}: ${fetched.error?.code} ${fetched.error?.message}`,
   )
   return undefined
+}
+
+function isOneOf(code: string, ...codes: readonly string[]): boolean {
+  return codes.includes(code)
 }
 
 /** Reads everything of a partition and compares it; resolves with the last answer. */

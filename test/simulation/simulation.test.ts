@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { knownSeeds } from './known-seeds.ts'
-import { runLives } from './lives.ts'
 import { runInProcess } from './pool.ts'
 import { Tally } from './tally.ts'
 
@@ -28,12 +27,14 @@ test(
 )
 
 test('the same seed lives the same life', async () => {
-  const first = await runLives(42, 3)
-  expect(await runLives(42, 3)).toEqual(first)
+  const request = { firstSeed: 42, count: 3, step: 1, failuresMax: 1 }
+  const first = await runInProcess(request)
+  expect(await runInProcess(request)).toEqual(first)
 })
 
 describe.skipIf(knownSeeds.length === 0)('seeds that once found a bug', () => {
   test.each(knownSeeds)('$seed: $found', async ({ seed }) => {
-    expect((await runLives(seed, 1)).failures).toEqual([])
+    const result = await runInProcess({ firstSeed: seed, count: 1, step: 1, failuresMax: 1 })
+    expect(result.failures).toEqual([])
   })
 })

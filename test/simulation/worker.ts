@@ -1,5 +1,7 @@
 import { runLives } from './lives.ts'
-import { plant } from './plant.ts'
+import { loadEdited } from './plant.ts'
+import { plantedBugs } from './planted-bugs.ts'
+import { smallLimits } from './small-limits.ts'
 
 /** What a worker process is asked to do. */
 export interface WorkerRequest {
@@ -16,7 +18,9 @@ process.once('message', (request: WorkerRequest) => {
 })
 
 async function serve({ firstSeed, count, step, failuresMax, bug }: WorkerRequest): Promise<void> {
-  if (bug !== undefined) plant(bug)
+  const planted = plantedBugs.filter(({ name }) => name === bug)
+  if (bug !== undefined && planted.length === 0) throw new Error(`there is no planted bug ${bug}`)
+  loadEdited([...smallLimits, ...planted])
   const announce = (seed: number): void => void process.send?.({ seed })
   process.send?.(await runLives(firstSeed, count, step, failuresMax, announce))
   process.disconnect()

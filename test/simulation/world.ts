@@ -198,8 +198,10 @@ export class World {
 
   #sort<T>(error: unknown): Outcome<T> {
     if (!(error instanceof MillraceError)) throw error
-    if (error instanceof FailedError || error instanceof ClosedError) {
-      if (this.budget > 0 && error.code === 'LOG_FAILED') this.tally.count('log failed')
+    // Only a topic that is being deleted is closed while its users are at work.
+    if (error instanceof ClosedError) return { kind: 'unknown' }
+    if (error instanceof FailedError) {
+      if (this.budget > 0) this.tally.count('log failed')
       this.budget = 0
       return { kind: 'unknown' }
     }
