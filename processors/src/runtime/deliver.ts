@@ -21,14 +21,13 @@ export class DeliverRun implements StageRun {
     const topic = this.#stage.input.topic.name
     const count = topics.get(topic)?.partitions.length ?? 0
     const partitions = Array.from({ length: count }, (_, partition) => partition)
-    const suffix = this.#isFirstWay() ? '' : ` ${this.#stage.id}`
     for (let lane = 0; lane < Math.min(connections, count); lane++) {
       const opened = new DeliverLane(this.#context, this.#stage, this.counters, () =>
         this.#countRowsLeft(),
       )
       this.#lanes.push(opened)
       const own = partitions.filter((partition) => partition % connections === lane)
-      await opened.open(own, (partition) => `${topic}-${partition}${suffix}`)
+      await opened.open(own, (partition) => `${topic}-${partition}`)
     }
     this.#countRowsLeft()
   }
@@ -42,17 +41,6 @@ export class DeliverRun implements StageRun {
 
   async close(): Promise<void> {
     for (const lane of this.#lanes) await lane.close()
-  }
-
-  /** A second way from one topic into one sink needs task names of its own. */
-  #isFirstWay(): boolean {
-    const same = this.#context.plan.stages.filter(
-      (stage) =>
-        stage.kind === 'deliver' &&
-        stage.sink.name === this.#stage.sink.name &&
-        stage.input.topic.name === this.#stage.input.topic.name,
-    )
-    return same[0] === this.#stage
   }
 
   #countRowsLeft(): void {

@@ -1,4 +1,8 @@
-import { json } from '@millrace/core'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { json, open } from '@millrace/core'
 import { describe, expect, test } from 'vitest'
 import {
   aggregate,
@@ -7,6 +11,7 @@ import {
   map,
   mapAsync,
   pipeline,
+  run,
   type Sink,
   type Source,
   sum,
@@ -14,7 +19,7 @@ import {
   tumbling,
   window,
 } from '../index.ts'
-import { PipelineTest } from '../testing/index.ts'
+import { KeptSink, PipelineTest } from '../testing/index.ts'
 
 interface Sale {
   readonly shop: string
@@ -234,6 +239,65 @@ describe('a pipeline refuses to run', () => {
     await kit.send(sales, [sale('a', 0)])
     await expect(kit.flow()).rejects.toMatchObject({ code: 'POSITION_DIVERGED' })
   })
+})
+
+test('inputs are merged by time, whatever lies in which topic or came first', async () => {
+  const refunds = topic('refunds', {
+    value: json<Sale>(),
+    key: 'shop',
+    time: 'time',
+    partitions: 2,
+  })
+  const all = topic('all', { value: json<Sale>(), key: 'shop', time: 'time', partitions: 1 })
+  const kit = new PipelineTest(
+    pipeline('p', ({ from, merge }) => {
+      merge(from(sales), from(refunds)).to(all)
+    }),
+  )
+  await kit.send(refunds, [sale('a', 1), sale('a', 4), sale('a', 5)])
+  await kit.send(sales, [sale('a', 0), sale('a', 2), sale('a', 3), sale('a', 6)])
+  await kit.flow()
+  const minutes = (await kit.records(all)).map(({ timestampMs }) => timestampMs / 60_000)
+  expect(minutes).toEqual([0, 1, 2, 3, 4, 5, 6])
+})
+
+test('an unbounded source is followed until the signal, and resumed after what was committed', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-run-'))
+  const log = await open(join(directory, 'log'))
+  const stop = new AbortController()
+  const endless: Source<Sale> = {
+    kind: 'source',
+    name: 'endless',
+    bounded: false,
+    open: async ({ position, signal }) => ({
+      total: {},
+      async *batches() {
+        for (let n = Number(position ?? 0); !signal.aborted; n++) {
+          await setTimeout(1)
+          yield { rows: [sale('a', n)], position: n + 1, bytesRead: 0, rowsRead: n + 1 }
+        }
+      },
+      close: async () => {},
+    }),
+  }
+  const kept = new KeptSink(table('all'))
+  const endlessly = pipeline('endless', ({ from }) => {
+    from(endless).to(sales)
+    from(sales).to(kept.sink as Sink<unknown>)
+  })
+  const onProgress = () => {
+    if (kept.rows.length > 20) stop.abort()
+  }
+  const result = await run(endlessly, { log, signal: stop.signal, onProgress })
+  expect(result.interrupted).toBe(true)
+  const again = new AbortController()
+  void setTimeout(300).then(() => again.abort())
+  await run(endlessly, { log, signal: again.signal })
+  const minutes = kept.rows.map(({ time }) => Number(time) / 60_000)
+  expect(minutes.length).toBeGreaterThan(21)
+  expect(minutes).toEqual(minutes.map((_, n) => n))
+  await log.close()
+  await rm(directory, { recursive: true })
 })
 
 test('a change that keeps the state readable is no obstacle', async () => {
