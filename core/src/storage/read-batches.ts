@@ -113,7 +113,7 @@ class BatchWalk {
     }
     if (this.#isShort) this.#stopAt('the file ends before its batches do')
     // Everything read lies before the batch wanted.
-    else if (this.#nextOffset === this.#request.offset) {
+    else if (this.#at > 0 && this.#nextOffset === this.#request.offset) {
       if (this.#filePosition + this.#at < this.#segment.sizeBytes) this.missingBytes = this.#at + 1
       else this.#stopAt('the segment ends before the batch looked for')
     }
