@@ -101,9 +101,7 @@ class Life {
   async #run(plan: CrashPlan, weather: FaultRates, operations: number): Promise<Ending> {
     const world = this.#world
     const crashed = Promise.withResolvers<Ending>()
-    world.ports = this.#machine.boot()
-    world.underWay.clear()
-    world.isUsed = false
+    world.boot()
     const watch = new DiskWatch(plan, this.#tally, () => {
       this.#noteMoment(watch)
       this.#crash(plan.how)

@@ -26,6 +26,7 @@ export interface SentBatch {
   sizeBytes: number
   readonly timestampMs: number
   readonly sentAtMs: number
+  readonly sentAtElapsedMs: number
   readonly transaction: ModelTransaction | undefined
   /** `sent`: the outcome is unknown. `refused`, `gone`: it must never be seen. */
   state: 'sent' | 'durable' | 'refused' | 'gone'

@@ -34,21 +34,21 @@ export async function decay(world: World, open: () => Promise<Log>): Promise<voi
   )
   image.rot(position, mask)
   tally.count('bit rot noticed')
-  world.ports = world.machine.boot()
+  world.boot()
   world.log = await open()
   await verifyRecovered(world)
 }
 
 /** Whether `verifyLog` names the file, and no byte behind the damaged one. */
 async function isNamed(world: World, path: string, position: number): Promise<boolean> {
-  const ports = world.machine.boot()
-  const { faults } = await verifyLog(DIRECTORY, { ports })
+  world.boot()
+  const { faults } = await verifyLog(DIRECTORY, { ports: world.ports })
   return faults.some((fault) => fault.file === `/${path}` && fault.position <= position)
 }
 
 /** Opens and reads all; whether anything said that the data is damaged. */
 async function readRotten(world: World, open: () => Promise<Log>): Promise<boolean> {
-  world.ports = world.machine.boot()
+  world.boot()
   world.corruptAnswers = 0
   try {
     world.log = await open()

@@ -54,6 +54,7 @@ export class World {
   corruptAnswers: number | undefined
   readonly #writer = new BatchWriter()
   #positionCount = 0
+  #elapsedBeforeMs = 0
 
   #log: Log | undefined
 
@@ -94,6 +95,19 @@ export class World {
     return (this.underWay.get(name) ?? 0) > 0
   }
 
+  /** Starts the next process of this life. */
+  boot(): void {
+    this.#elapsedBeforeMs = this.elapsedMs
+    this.ports = this.machine.boot()
+    this.underWay.clear()
+    this.isUsed = false
+  }
+
+  /** Time that has truly passed in this life, whatever the wall clock was set to. */
+  get elapsedMs(): number {
+    return this.#elapsedBeforeMs + this.ports.clock.monotonicMs()
+  }
+
   /** A partition that exists as far as the model knows; undefined when there is none. */
   somePartition(): ModelPartition | undefined {
     const topics = [...this.model.topics.values()].filter(({ state }) => state === 'there')
@@ -125,6 +139,7 @@ export class World {
       // In 2001, and not in order: retention must not care.
       timestampMs: 1_000_000_000_000 + this.random.integer(1_000_000),
       sentAtMs: this.ports.clock.nowMs(),
+      sentAtElapsedMs: this.elapsedMs,
       transaction,
       state: 'sent',
       baseOffset: -1,
@@ -175,7 +190,8 @@ export class World {
     const { retentionMs, retentionBytes, segmentBytes } = batch.partition.topic
       .config as TopicConfig
     this.tally.count('records expired', batch.count)
-    if (retentionMs > 0 && this.wallMsMax - batch.sentAtMs >= retentionMs) return true
+    const ageMs = Math.max(this.wallMsMax - batch.sentAtMs, this.elapsedMs - batch.sentAtElapsedMs)
+    if (retentionMs > 0 && ageMs >= retentionMs) return true
     if (!(retentionBytes > 0)) return false
     let sizeBytes = segmentBytes
     for (const other of batch.partition.sent) {
