@@ -56,8 +56,11 @@ describe('a group', () => {
     expect(await reading.log.readPositions('g')).toEqual([])
     const other = drain(one)
     await until(() => one.assignment.length === 1 && two.assignment.length === 1)
-    await one.close()
     await two.close()
+    await until(() => one.assignment.length === 2)
+    // The partition is its own again, but others have read it in between.
+    await expect(one.commit(batch)).rejects.toThrow(FencedError)
+    await one.close()
     await Promise.all([loop, other])
   })
 

@@ -243,6 +243,13 @@ describe('a paused partition', () => {
 })
 
 describe('prefetching', () => {
+  it('of a busy partition does not wait for a quiet one', async () => {
+    const values = Array.from({ length: 40 }, (_, index) => `${index}`)
+    await reading.write(0, ...values)
+    // Were each batch to wait for the quiet partition's fetch, these would take 20 seconds.
+    expect(await takeValues(reading.consume({ ...SMALL }), 40)).toEqual(values)
+  }, 10_000)
+
   it('stops at its bytes', async () => {
     const values = Array.from({ length: 50 }, (_, index) => `${index}`.padEnd(1000, 'x'))
     await reading.write(0, ...values)

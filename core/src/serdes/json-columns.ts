@@ -16,7 +16,8 @@ function columnOf({ name, shape, isOptional }: Property): Column {
   return type === 'json' ? { name, type, nullable } : { name, type, nullable, array: true }
 }
 
-function withoutNull(shape: Shape): { value: Shape; isNullable: boolean } {
+function withoutNull(given: Shape): { value: Shape; isNullable: boolean } {
+  const shape = given.kind === 'reference' ? given.resolve() : given
   if (shape.kind !== 'union') return { value: shape, isNullable: shape.kind === 'any' }
   const options = shape.options.filter((option) => option.kind !== 'null')
   const [only] = options

@@ -1,6 +1,6 @@
 import type { ObjectShape, Shape } from './json-shape.ts'
 import { ownMember } from './json-encoder.ts'
-import { misfit, within } from './misfit.ts'
+import { deeper, misfit, within } from './misfit.ts'
 
 /**
  * Turns what JSON.parse gave into the shape's types, in place where it can. `isExact` says that
@@ -178,16 +178,16 @@ function compileObject({ properties, rest }: ObjectShape): JsonDecoder {
 function compileUnion(options: readonly Shape[]): JsonDecoder {
   const decoders = options.map(compileDecoder)
   return (parsed, isExact) => {
-    let last: unknown
+    let reason: unknown
     for (const decode of decoders) {
       try {
         return decode(parsed, isExact)
       } catch (caught) {
         if (caught === INEXACT) throw caught
-        last = caught
+        reason = deeper(reason, caught)
       }
     }
-    throw last
+    throw reason
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ObjectShape, Property, Shape } from './json-shape.ts'
-import { misfit, within } from './misfit.ts'
+import { deeper, misfit, within } from './misfit.ts'
 
 /** Writes a value's JSON text; throws a misfit with the path to what does not fit. */
 export type JsonEncoder = (value: unknown) => string
@@ -230,15 +230,15 @@ function compileRest(properties: readonly Property[], rest: Shape): RestEncoder 
 function compileUnion(options: readonly Shape[]): JsonEncoder {
   const encoders = options.map(compileEncoder)
   return (value) => {
-    let last: unknown
+    let reason: unknown
     for (const encode of encoders) {
       try {
         return encode(value)
       } catch (caught) {
-        last = caught
+        reason = deeper(reason, caught)
       }
     }
-    throw last
+    throw reason
   }
 }
 

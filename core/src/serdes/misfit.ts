@@ -26,6 +26,12 @@ export function within(step: string | number, caught: unknown): unknown {
   return caught
 }
 
+/** Of two reasons why options of a union do not fit, the one that got further. */
+export function deeper(left: unknown, right: unknown): unknown {
+  const isLeftDeeper = left instanceof Misfit && right instanceof Misfit
+  return isLeftDeeper && left.path.length > right.path.length ? left : right
+}
+
 /** Turns whatever stopped `action` into the error that callers handle. */
 export function rejectRecord(action: string, caught: unknown): RejectedError {
   if (caught instanceof MillraceError) throw caught
