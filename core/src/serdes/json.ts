@@ -2,6 +2,7 @@ import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
 import { columnsOf } from './json-columns.ts'
 import { compileDecoder, INEXACT, type JsonDecoder, parseExactly } from './json-decoder.ts'
 import { compileEncoder, encodeAny, type JsonEncoder } from './json-encoder.ts'
+import { compileScan, type JsonScan, UNSCANNED } from './json-scan.ts'
 import { shapeOf } from './json-shape.ts'
 import { rejectRecord } from './misfit.ts'
 import { defineSerde, type Serde } from './serde.ts'
@@ -26,11 +27,11 @@ export function json<T>(schema?: StandardJSONSchemaV1<unknown, T>): Serde<T> {
   if (schema === undefined) return jsonSerde<T>(encodeAny, (parsed) => parsed)
   const shape = shapeOf(schema)
   const columns = columnsOf(shape)
-  const serde = jsonSerde<T>(compileEncoder(shape), compileDecoder(shape))
+  const serde = jsonSerde<T>(compileEncoder(shape), compileDecoder(shape), compileScan(shape))
   return columns === undefined ? serde : { ...serde, columns }
 }
 
-function jsonSerde<T>(encode: JsonEncoder, decode: JsonDecoder): Serde<T> {
+function jsonSerde<T>(encode: JsonEncoder, decode: JsonDecoder, scan?: JsonScan): Serde<T> {
   return defineSerde<T>({
     name: 'json',
     encode(value) {
@@ -41,6 +42,8 @@ function jsonSerde<T>(encode: JsonEncoder, decode: JsonDecoder): Serde<T> {
       }
     },
     decode(buffer, start, end) {
+      const scanned = scan === undefined ? UNSCANNED : scan(buffer, start, end)
+      if (scanned !== UNSCANNED) return scanned as T
       const text = decodeText(buffer, start, end)
       try {
         return decodeParsed(decode, text) as T
