@@ -28,7 +28,7 @@ test(`${KILLS} kills at random moments leave the tables as if nothing had happen
     while (kills < KILLS) kills += await killSome()
   })
   expect(kills).toBeGreaterThanOrEqual(KILLS)
-}, 300_000)
+}, 600_000)
 
 /** Kills the lives of one world, one after the other, and looks at what is left; resolves with the kills. */
 async function killSome(): Promise<number> {
