@@ -10,7 +10,7 @@ import { JournalState } from '../transactions/journal-state.ts'
 import { claimDirectory } from './data-directory.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import { DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
-import { readRegistry, writeRegistry } from './topic-registry.ts'
+import { readRegistry, REGISTRY_FILE, writeRegistry } from './topic-registry.ts'
 import type { Registry } from './topic-registry.ts'
 import { RetentionTimer } from './retention-timer.ts'
 import { Topics } from './topics.ts'
@@ -73,8 +73,13 @@ async function forgetDeletedTopics(journal: Journal, registry: Registry): Promis
   }
 }
 
-/** @throws CorruptDataError when a journal is there, so that only the registry is missing. */
+/** @throws CorruptDataError when the log is in use, so that only its registry is missing. */
 async function createJournal(disk: Disk, logId: string): Promise<void> {
+  for (const name of await disk.fileSystem.list(disk.directory)) {
+    const found = await disk.fileSystem.stat(`${disk.directory}/${name}`)
+    if (found?.kind !== 'directory' || name === `${JOURNAL_TOPIC}-0`) continue
+    throw damagedFile(`${disk.directory}/${REGISTRY_FILE}`, `it is missing, yet ${name} is there`)
+  }
   await createPartitionFiles(disk, JOURNAL_PLACE, logId)
   await disk.syncDirectory(disk.directory)
 }

@@ -97,6 +97,7 @@ export class ReadOnlyPartition {
       const isNew = base > (log.segments.at(-1)?.baseOffset ?? -1)
       if (isNew && isDone() && log.segments.length > 0) return
       if (isNew) await this.#openSegment(base)
+      if (log.damage !== undefined) return
       const segment = log.segments.find(({ baseOffset }) => baseOffset === base)
       if (segment === undefined || segment !== log.segments.at(-1)) continue
       const to = await segment.file.size()
@@ -117,6 +118,7 @@ export class ReadOnlyPartition {
     const { endOffset, segments } = this.log
     if (segments.length > 0 && baseOffset !== endOffset) {
       this.#damaged(segment, 0, `offsets ${endOffset} to ${baseOffset - 1} are missing before it`)
+      return file.close()
     }
     segments.push(segment)
   }

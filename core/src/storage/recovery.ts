@@ -118,14 +118,11 @@ class Recovery {
     const file = await disk.fileSystem.open(path, 'write')
     const segment = new Segment(baseOffset, path, file)
     const expected = this.#log.endOffset
-    this.#log.segments.push(segment)
     if (baseOffset !== expected) {
-      return this.#damaged(
-        segment,
-        0,
-        `offsets ${expected} to ${baseOffset - 1} are missing before it`,
-      )
+      this.#damaged(segment, 0, `offsets ${expected} to ${baseOffset - 1} are missing before it`)
+      return file.close()
     }
+    this.#log.segments.push(segment)
     const fileBytes = await file.size()
     const trusted = this.#trustedBytes(segment, isLast, fileBytes)
     let end = await this.#scan(segment, trusted, false)

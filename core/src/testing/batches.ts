@@ -70,7 +70,8 @@ export async function readValues(
     const fetched = await fetchFrom(log, topic, partition, next, { isolation })
     if (fetched.error !== undefined) throw new Error(fetched.error.message)
     values.push(...valuesOf(fetched.batches))
-    if (fetched.nextOffset === next) return values
     next = fetched.nextOffset
+    const isCommitted = isolation === 'read_committed'
+    if (next >= (isCommitted ? fetched.lastStableOffset : fetched.highWatermark)) return values
   }
 }
