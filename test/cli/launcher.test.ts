@@ -1,10 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { millrace, runCommand } from './run-command.ts'
-
-const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+import { launcher, millrace, olderNode, runCommand } from './run-command.ts'
 
 test('help names every command, on standard output', async () => {
   const { code, stdout, stderr } = await millrace(['--help'])
@@ -33,20 +28,8 @@ test.each([
   expect(stderr).toContain(hint)
 })
 
-const old = oldNode()
-
-test.skipIf(old === undefined)('an old Node finds Node 24 by itself', async () => {
-  const { code, stdout } = await runCommand(old ?? '', [launcher, '--version'])
+test.skipIf(olderNode === undefined)('an old Node finds Node 24 by itself', async () => {
+  const { code, stdout } = await runCommand(olderNode ?? '', [launcher, '--version'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
-
-/** The system's Node, where it is older than ours. */
-function oldNode(): string | undefined {
-  const path = '/usr/bin/node'
-  if (!existsSync(path)) return undefined
-  const major = Number(
-    execFileSync(path, ['-p', 'process.versions.node.split(".")[0]'], { encoding: 'utf8' }),
-  )
-  return major < 24 ? path : undefined
-}

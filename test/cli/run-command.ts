@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** What a finished process left. */
@@ -23,7 +24,18 @@ export interface CommandOptions {
   readonly closeStdoutEarly?: boolean
 }
 
-const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+/** The file that npm links as `millrace`. */
+export const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+
+/** The system's Node, where there is one that is too old for us. */
+export const olderNode = findOlderNode()
+
+function findOlderNode(): string | undefined {
+  const path = '/usr/bin/node'
+  if (!existsSync(path)) return undefined
+  const version = execFileSync(path, ['--version'], { encoding: 'utf8' })
+  return Number(/^v(\d+)/.exec(version)?.[1]) < 24 ? path : undefined
+}
 
 /** Runs the real `millrace` in a process of its own and waits for its end. */
 export function millrace(

@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type CommandOptions, type Finished, type Kill, millrace, node } from './run-command.ts'
+import {
+  type CommandOptions,
+  type Finished,
+  type Kill,
+  launcher,
+  millrace,
+  node,
+  olderNode,
+  runCommand,
+} from './run-command.ts'
 
 // Scripts find `millrace` from here, as they do in any project that has it installed.
 const project = join(import.meta.dirname, '../../examples')
@@ -139,6 +148,14 @@ describe.each(ways)('%s', (_, run) => {
   })
 })
 
+test.skipIf(olderNode === undefined)('under an old Node too Ctrl-C drains, with 130', async () => {
+  const words = [launcher, 'run', 'adults.ts', '--follow']
+  const onceSaid = { text: /waiting/, act: (kill: Kill) => kill('SIGINT') }
+  const { code, stderr } = await runCommand(olderNode ?? '', words, { cwd, onceSaid })
+  expect(stderr).toContain('the next run goes on from there')
+  expect(code).toBe(130)
+})
+
 test('a script without a pipeline is refused by millrace run, and just runs in node', async () => {
   writeFileSync(join(cwd, 'plain.ts'), "import 'millrace'\nconsole.log('evaluated')\n")
   const refused = await millrace(['run', 'plain.ts'], { cwd })
@@ -168,6 +185,13 @@ test('what a script throws at import is shown with its stack', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain('my own mistake')
   expect(stderr).toContain('broken.ts:1')
+})
+
+test('MILLRACE_DEBUG adds the stack to an error, which is without one else', async () => {
+  const words = ['run', 'adlts.ts']
+  expect((await millrace(words, { cwd })).stderr).not.toContain('    at ')
+  const debugged = await millrace(words, { cwd, env: { MILLRACE_DEBUG: '1' } })
+  expect(debugged.stderr).toContain('    at ')
 })
 
 test('a topology is printed without running anything', async () => {
