@@ -67,6 +67,13 @@ describe('rows', () => {
     expect(await readRows(csv(path, text))).toEqual([{ a: '1', b: '2' }])
   })
 
+  test('keep apart records with line ends of both kinds between quotes', async () => {
+    const path = await temporaryFile('a,b\n"1",2\r\n"1","2"\n1,2\r\n1,"2"\n')
+    expect(await readRows(csv(path, text))).toEqual(
+      Array.from({ length: 4 }, () => ({ a: '1', b: '2' })),
+    )
+  })
+
   test('come from a file without a header by place or by declared names', async () => {
     const path = await temporaryFile('1,x\n2,y\n')
     const declared = csv(path, { header: false, columns: { n: 'int32', s: 'string' } })
