@@ -52,7 +52,8 @@ export function scanCsv(bytes: Buffer, dialect: CsvDialect, isLast: boolean): Cs
     if (state === IN_QUOTES) {
       if (byte === quote) state = AFTER_QUOTES
     } else if (byte === LINE_FEED) {
-      if (state === AFTER_QUOTES && i - quoteAt <= nullLength + 3) scan.hasQuotedNull = true
+      const fieldEnd = bytes[i - 1] === CARRIAGE_RETURN ? i - 1 : i
+      if (state === AFTER_QUOTES && fieldEnd - quoteAt <= nullLength + 2) scan.hasQuotedNull = true
       endRecord(scan, bytes, recordStart, i)
       recordStart = i + 1
       state = AT_FIELD_START
