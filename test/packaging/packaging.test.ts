@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Finished, runCommand } from '../cli/run-command.ts'
 import { copyWorkspace, publishedFolders } from './workspace-copy.ts'
 
@@ -29,15 +29,43 @@ test('packing leaves the sources as they were', () => {
   }
 })
 
-test('packed packages hold JavaScript and declarations, no sources and no tests', () => {
-  const scoped = readdirSync(join(installed, 'node_modules/@millrace'))
-  for (const name of ['millrace', ...scoped.map((each) => `@millrace/${each}`)]) {
+describe.each(['millrace', '@millrace/core', '@millrace/processors', '@millrace/connectors'])(
+  '%s',
+  (name) => {
     const folder = join(installed, 'node_modules', name)
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE']))
-    expect(files.filter((file) => /(?<!\.d)\.ts$|\.test\./.test(file))).toEqual([])
-  }
-})
+    const files = () => readdirSync(folder, { recursive: true, encoding: 'utf8' })
+
+    test('holds JavaScript and declarations, no sources and no tests', () => {
+      expect(files()).toEqual(
+        expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE']),
+      )
+      expect(files().filter((file) => /(?<!\.d)\.ts$|\.test\.|fixture/.test(file))).toEqual([])
+    })
+
+    test('imports nothing but its dependencies', () => {
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+      const known = [name, ...Object.keys(manifest.dependencies)]
+      const imported = files()
+        .filter((file) => file.endsWith('.js'))
+        .flatMap((file) => packagesIn(readFileSync(join(folder, file), 'utf8')))
+      expect(imported.length).toBeGreaterThan(0)
+      expect(imported.filter((each) => !known.includes(each))).toEqual([])
+    })
+  },
+)
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
+/** The packages that a file of JavaScript imports. */
+function packagesIn(source: string): string[] {
+  const specifiers = source.matchAll(/(?:^import|\bfrom|\bimport\()\s*'([^'.][^']*)'/gm)
+  const names = [...specifiers].map((match) => match[1] ?? '')
+  return names
+    .filter((each) => !each.startsWith('node:'))
+    .map((each) => each.split('/', each.startsWith('@') ? 2 : 1).join('/'))
+}
 
 test('npx millrace works where it was installed', async () => {
   const { code, stdout } = await runCommand('npx', ['millrace', '--help'], { cwd: installed })
