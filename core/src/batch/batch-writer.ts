@@ -36,7 +36,8 @@ export interface BatchOptions {
 
 const NO_HEADERS: readonly Header[] = []
 const EMPTY: Buffer = Buffer.alloc(0)
-const CAPACITY_BYTES_MIN = 1024
+const CAPACITY_BYTES_MIN = 512
+const POOLED_BYTES_MAX = 2048
 // Attributes, three length fields, offset and timestamp deltas, header count.
 const RECORD_OVERHEAD_BYTES_MAX = 1 + 5 * VARINT_BYTES_MAX + VARLONG_BYTES_MAX
 const UTF8_BYTES_PER_UNIT_MAX = 3
@@ -150,7 +151,7 @@ export class BatchWriter {
   #makeRoom(bytes: number): void {
     const needed = this.sizeBytes + bytes
     if (needed <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(
+    const larger = allocate(
       Math.max(needed, this.#capacityBytes, this.#buffer.length * 2, CAPACITY_BYTES_MIN),
     )
     this.#buffer.copy(larger, 0, 0, this.sizeBytes)
@@ -183,6 +184,11 @@ export class BatchWriter {
     writeInt32(batch, FIELD.recordCount, this.recordCount)
     writeInt32(batch, FIELD.crc, batchCrc(batch, 0, batch.length))
   }
+}
+
+/** Small batches share Node's pool, which is much cheaper; large ones must not hold on to it. */
+function allocate(bytes: number): Buffer {
+  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
 }
 
 /** Most bytes that one record with these parts takes in a batch. */

@@ -173,6 +173,31 @@ describe('a batch reader', () => {
     )
   })
 
+  it.each([
+    ['a record longer than it is', { 61: 0x12 }],
+    ['a record shorter than it is', { 61: 0x0e }],
+    ['a record of negative length', { 61: 0x01 }],
+    ['a length that never ends', { 61: 0xff, 62: 0xff, 63: 0xff, 64: 0xff, 65: 0xff, 66: 0xff }],
+    ['offsets that go back', { 64: 0x01 }],
+    ['an offset behind the last', { 64: 0x02 }],
+    ['a key of length −2', { 65: 0x03 }],
+    ['a key longer than its record', { 65: 0x40 }],
+    ['a value of length −2', { 67: 0x03 }],
+    ['a value longer than its record', { 67: 0x40 }],
+    ['a value shorter than it is', { 67: 0x00 }],
+    ['headers that are not there', { 69: 0x02 }],
+    ['a negative count of headers', { 69: 0x01 }],
+    ['more records than there are', { 26: 0x01, 60: 0x02 }],
+    ['fewer records than there are', { 60: 0x00 }],
+    ['an unknown compression', { 22: 0x05 }],
+    ['another format version', { 16: 0x01 }],
+  ])('does not read %s', (_what, changes) => {
+    const bytes = write([{ key: 'k', value: 'v', timestampMs: 5, headers: [] }])
+    expect(readAll(bytes)).toHaveLength(1)
+    for (const [at, byte] of Object.entries(changes)) bytes[Number(at)] = byte
+    expect(() => readAll(bytes)).toThrow(CorruptDataError)
+  })
+
   it('meets any cut with CorruptDataError, and nothing else', () => {
     fc.assert(
       fc.property(
