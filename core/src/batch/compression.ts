@@ -1,9 +1,4 @@
-import {
-  lz4Compress,
-  lz4Decompress,
-  snappyCompress,
-  snappyDecompress,
-} from '@platformatic/wasm-utils'
+import { createRequire } from 'node:module'
 import {
   constants,
   gunzipSync,
@@ -17,6 +12,17 @@ import type { Compression } from '../log.ts'
 import { lz4Size } from './lz4-frame.ts'
 import { isXerial, readXerial, snappySize, writeXerial } from './xerial.ts'
 
+type WasmCodecs = typeof import('@platformatic/wasm-utils')
+
+const requireHere = createRequire(import.meta.url)
+let wasmCodecs: WasmCodecs | undefined
+
+/** Compiled when first needed: it takes some 10 ms, and most topics never do. */
+function wasm(): WasmCodecs {
+  wasmCodecs ??= requireHere('@platformatic/wasm-utils') as WasmCodecs
+  return wasmCodecs
+}
+
 const ZSTD_FAST: ZstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 /** Compresses the records of a batch; there is at least one, so the bytes are never empty. */
@@ -27,9 +33,9 @@ export function compress(compression: Compression, bytes: Buffer): Uint8Array {
     case 'gzip':
       return gzipSync(bytes)
     case 'snappy':
-      return writeXerial(bytes, snappyCompress)
+      return writeXerial(bytes, wasm().snappyCompress)
     case 'lz4':
-      return lz4Compress(bytes)
+      return wasm().lz4Compress(bytes)
     case 'zstd':
       return zstdCompressSync(bytes, ZSTD_FAST)
   }
@@ -64,11 +70,11 @@ function decompressUnchecked(compression: Compression, bytes: Buffer, bytesMax: 
     case 'zstd':
       return zstdDecompressSync(bytes, { maxOutputLength: bytesMax })
     case 'lz4':
-      return expectSize(lz4Size(bytes, bytesMax), lz4Decompress(bytes))
+      return expectSize(lz4Size(bytes, bytesMax), wasm().lz4Decompress(bytes))
     case 'snappy':
       return isXerial(bytes)
-        ? readXerial(bytes, bytesMax, snappyDecompress)
-        : expectSize(snappySize(bytes, bytesMax), snappyDecompress(bytes))
+        ? readXerial(bytes, bytesMax, wasm().snappyDecompress)
+        : expectSize(snappySize(bytes, bytesMax), wasm().snappyDecompress(bytes))
   }
 }
 
