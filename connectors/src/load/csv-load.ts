@@ -1,9 +1,9 @@
 import { RejectedError } from '@millrace/core'
 import type { Json } from '@millrace/processors'
-import type { CsvReader } from '../files/csv/csv.ts'
+import { CsvReader } from '../files/csv/csv-reader.ts'
 import type { CsvBlock, CsvBlocks } from '../files/csv/csv-blocks.ts'
 import type { CsvPassage, CsvTask } from '../postgres/csv-passthrough.ts'
-import { CsvLineRefused, isRefusedRecord } from '../postgres/csv-passthrough.ts'
+import { CsvLineRefused, isCsvTask, isRefusedRecord } from '../postgres/csv-passthrough.ts'
 import type { CsvText, CsvTextDialect } from '../postgres/csv-transcoder.ts'
 import type { LoadPosition } from './load-position.ts'
 import type { Transfer } from './row-load.ts'
@@ -11,8 +11,16 @@ import { nextStep } from './row-load.ts'
 
 const CARRIAGE_RETURN = 0x0d
 
+type CsvTransfer = Transfer<CsvReader, CsvTask>
+
+/** Is this CSV on its way to something that takes it unparsed? */
+export function canPassCsv(transfer: Transfer): transfer is CsvTransfer {
+  const { reader, task } = transfer
+  return reader instanceof CsvReader && reader.dialect.quote !== '' && isCsvTask(task)
+}
+
 /** Passes a CSV file's records on without making rows of them, in transactions of whole blocks. */
-export async function passCsv(transfer: Transfer<CsvReader, CsvTask>): Promise<void> {
+export async function passCsv(transfer: CsvTransfer): Promise<void> {
   const load = new CsvLoad(transfer)
   try {
     while (await load.next()) {}
@@ -37,7 +45,7 @@ interface Place {
 class CsvLoad implements CsvPassage {
   readonly columns: readonly string[]
   readonly dialect: CsvTextDialect
-  readonly #transfer: Transfer<CsvReader, CsvTask>
+  readonly #transfer: CsvTransfer
   #stored: Place
   #sent: Place
   #blocks: CsvBlocks | undefined
@@ -45,7 +53,7 @@ class CsvLoad implements CsvPassage {
   #ahead: CsvBlock | undefined
   #lineEnd: LineEnd | undefined
 
-  constructor(transfer: Transfer<CsvReader, CsvTask>) {
+  constructor(transfer: CsvTransfer) {
     const { reader } = transfer
     this.#transfer = transfer
     this.columns = reader.columns.map((column) => column.name)

@@ -1,8 +1,5 @@
 import { UsageError } from '@millrace/core'
 import type { Column, Json, Sink, Source, SourceReader } from '@millrace/processors'
-import { CsvReader } from '../files/csv/csv.ts'
-import { isCsvTask } from '../postgres/csv-passthrough.ts'
-import { passCsv } from './csv-load.ts'
 import { readLoadPosition } from './load-position.ts'
 import type { LoadProgress } from './load-progress.ts'
 import { ProgressMeter } from './load-progress.ts'
@@ -96,12 +93,10 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
 }
 
 async function transfer(all: Transfer): Promise<void> {
-  const { reader, task } = all
-  if (reader instanceof CsvReader && reader.dialect.quote !== '' && isCsvTask(task)) {
-    await passCsv({ ...all, reader, task })
-  } else {
-    await writeRows(all)
-  }
+  // Databases' drivers and parsers are loaded by then; nothing else should wait for them.
+  const { passCsv, canPassCsv } = await import('./csv-load.ts')
+  if (canPassCsv(all)) await passCsv(all)
+  else await writeRows(all)
 }
 
 function outcomeOf(signal: AbortSignal, hasLoaded: boolean): LoadResult['outcome'] {

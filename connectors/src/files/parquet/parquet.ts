@@ -1,15 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
-import type { FileIdentity } from '../file-identity.ts'
-import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
+import type { SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import type { FileRow, RowMaker } from '../row-maker.ts'
-import { compileRowMaker } from '../row-maker.ts'
-import { ParquetFile } from './parquet-file.ts'
-
-const BATCH_ROWS = 8192
+import type { FileRow } from '../row-maker.ts'
 
 /** Options of {@link parquet}. */
 export interface ParquetOptions {
@@ -42,124 +35,9 @@ export function parquet<Row = FileRow>(
     bounded: true,
     path: resolve(path),
     async open(context) {
-      const file = await openFile(path)
-      try {
-        const identity = await identifyFile(file)
-        const from = startPosition(path, context, identity)
-        const parquetFile = await ParquetFile.open(path, file, identity.sizeBytes)
-        const reader = new ParquetReader(file, parquetFile, identity, from, context.signal, limit)
-        return reader as unknown as SourceReader<Row>
-      } catch (error) {
-        await file.close()
-        throw error
-      }
+      // The decoders are loaded when a file is read, not whenever a pipeline is described.
+      const { openParquet } = await import('./parquet-reader.ts')
+      return (await openParquet(path, limit, context)) as unknown as SourceReader<Row>
     },
   }
-}
-
-interface ParquetPosition {
-  readonly rowGroup: number
-  /** Row inside the row group. */
-  readonly row: number
-}
-
-function startPosition(path: string, context: SourceContext, now: FileIdentity): ParquetPosition {
-  if (context.position === undefined) return { rowGroup: 0, row: 0 }
-  const { file, ...position } = readFilePosition(path, context.position, ['rowGroup', 'row'])
-  refuseChangedFile(path, file, now)
-  return position
-}
-
-class ParquetReader implements SourceReader<FileRow> {
-  readonly columns: readonly Column[]
-  readonly total: { readonly rows: number; readonly bytes: number }
-  readonly #file: FileHandle
-  readonly #parquet: ParquetFile
-  readonly #identity: FileIdentity
-  readonly #from: ParquetPosition
-  readonly #signal: AbortSignal
-  readonly #makeRows: RowMaker
-
-  constructor(
-    file: FileHandle,
-    parquetFile: ParquetFile,
-    identity: FileIdentity,
-    from: ParquetPosition,
-    signal: AbortSignal,
-    limit = Infinity,
-  ) {
-    this.#file = file
-    this.#parquet = parquetFile
-    this.#identity = identity
-    this.#from = from
-    this.#signal = signal
-    this.columns = parquetFile.columns.map(publicColumn)
-    this.#makeRows = compileRowMaker(this.columns.map((column) => column.name))
-    this.total = { rows: Math.min(parquetFile.rowCount, limit), bytes: identity.sizeBytes }
-  }
-
-  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
-    let rowsRead = 0
-    let bytesBefore = 0
-    for (let rowGroup = 0; rowGroup < this.#parquet.rowGroups; rowGroup++) {
-      const groupRows = this.#parquet.rowsIn(rowGroup)
-      const groupBytes = this.#parquet.bytesIn(rowGroup)
-      const firstRow = this.#firstRow(rowGroup)
-      const groupStart = rowsRead
-      rowsRead += firstRow
-      for await (const { rows, row } of this.#groupBatches(rowGroup, firstRow, rowsRead)) {
-        rowsRead = groupStart + row
-        const position = { rowGroup, row, file: this.#identity }
-        const isLast = rowsRead >= this.total.rows
-        const inGroup = Math.round(groupBytes * (row / groupRows))
-        const bytesRead = isLast ? this.total.bytes : bytesBefore + inGroup
-        yield { rows, position, rowsRead, bytesRead }
-        if (this.#signal.aborted) return
-      }
-      if (rowsRead >= this.total.rows) return
-      bytesBefore += groupBytes
-    }
-  }
-
-  /** Batches of a row group, each with the row inside the group that it ends before. */
-  async *#groupBatches(
-    rowGroup: number,
-    firstRow: number,
-    rowsBefore: number,
-  ): AsyncGenerator<{ rows: FileRow[]; row: number }> {
-    const lastRow = firstRow + this.total.rows - rowsBefore
-    let rows: FileRow[] = []
-    let row = firstRow
-    if (row >= lastRow || row >= this.#parquet.rowsIn(rowGroup)) return
-    for await (const stretch of this.#parquet.stretches(rowGroup, firstRow)) {
-      const starts = [...stretch.starts]
-      for (let left = Math.min(stretch.count, lastRow - row); left > 0;) {
-        const count = Math.min(left, BATCH_ROWS - rows.length)
-        this.#makeRows(rows, stretch.columns, starts, count)
-        for (let c = 0; c < starts.length; c++) starts[c] = (starts[c] as number) + count
-        left -= count
-        row += count
-        if (rows.length < BATCH_ROWS) continue
-        yield { rows, row }
-        rows = []
-      }
-      if (row >= lastRow) break
-    }
-    if (rows.length > 0) yield { rows, row }
-  }
-
-  /** Rows of a row group that were read before the position we started from. */
-  #firstRow(rowGroup: number): number {
-    const { rowGroup: startGroup, row } = this.#from
-    if (rowGroup < startGroup) return this.#parquet.rowsIn(rowGroup)
-    return rowGroup === startGroup ? row : 0
-  }
-
-  close(): Promise<void> {
-    return this.#file.close()
-  }
-}
-
-function publicColumn({ name, type, nullable, array }: Column): Column {
-  return array === undefined ? { name, type, nullable } : { name, type, nullable, array }
 }
