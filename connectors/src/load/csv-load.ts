@@ -135,7 +135,7 @@ class CsvLoad implements CsvPassage {
     const place = await this.#transfer.reader.findRecord(byte, isRefusedRecord(error))
     const column = error.column === undefined ? '' : `, column ${error.column}`
     return new RejectedError(
-      'RECORD_INVALID',
+      'ROW_REFUSED',
       `${place.path}, line ${place.line} (byte ${place.byte})${column}: ${error.message}. ` +
         nextStep(rows),
       { cause: error, facts: { file: place.path, line: place.line, byte: place.byte } },

@@ -222,7 +222,7 @@ describe('what the table refuses is named by file, line and byte', () => {
     await expect(
       load({ source: csv(path), sink, transactionBytes: 150_000 }),
     ).rejects.toMatchObject({
-      code: 'RECORD_INVALID',
+      code: 'ROW_REFUSED',
       message: expect.stringMatching(reason),
       facts: { file: path, line: 40_002, byte },
     })

@@ -154,7 +154,7 @@ function textForm({ delimiter, quote, null: nullText }: CsvTextDialect): Form {
 
 function disagreement(table: string, copied: number, sent: number): FailedError {
   return new FailedError(
-    'RECORD_COUNT',
+    'ROW_COUNT_DIFFERS',
     `PostgreSQL counted ${copied} rows for "${table}" where the file has ${sent} records; nothing ` +
       'of them was stored. Please report it, with the file.',
     { facts: { table, copied, sent } },
