@@ -18,6 +18,8 @@ export interface Table {
   /** Column names of each unique index that ON CONFLICT can use. */
   readonly uniqueKeys: readonly (readonly string[])[]
   readonly hasTriggers: boolean
+  /** The order in which a statement writes its rows can't be told afterwards: no triggers, one unique index. */
+  readonly isOrderFree: boolean
 }
 
 export interface TableColumn extends WrittenColumn {
@@ -34,6 +36,7 @@ interface ClassRow {
   readonly table: string
   readonly kind: string
   readonly hasTriggers: boolean
+  readonly uniqueIndexes: number
 }
 
 interface AttributeRow {
@@ -53,7 +56,9 @@ interface AttributeRow {
 export async function readTable(session: Session, name: TableName): Promise<Table | undefined> {
   const { rows: classes } = await session.query<ClassRow>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind,
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS "hasTriggers"
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS "hasTriggers",
+       (SELECT count(*)::int FROM pg_index i
+        WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) AS "uniqueIndexes"
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
     [quoteTable(name)],
   )
@@ -81,6 +86,7 @@ export async function readTable(session: Session, name: TableName): Promise<Tabl
     columns: attributes.map((column) => ({ ...column, codec: codecOf(column.oid, catalog) })),
     uniqueKeys: await readUniqueKeys(session, found.oid),
     hasTriggers: found.hasTriggers,
+    isOrderFree: !found.hasTriggers && found.uniqueIndexes <= 1,
   }
 }
 

@@ -130,7 +130,7 @@ export class Target {
     this.#writer =
       mode === 'append'
         ? new AppendWriter(table.sql, columns)
-        : new UpsertWriter({ tableSql: table.sql, columns, key, merge, generation })
+        : new UpsertWriter({ table, columns, key, merge, generation })
     return this.#writer
   }
 }

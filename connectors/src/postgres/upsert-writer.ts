@@ -11,6 +11,7 @@ import type { Refusals } from './refused-rows.ts'
 import { readerFor, rowEncoder } from './row-encoder.ts'
 import type { WrittenColumn } from './row-encoder.ts'
 import type { Session } from './session.ts'
+import type { Table } from './table.ts'
 import { UnfitValue } from './types/column-codec.ts'
 
 const numberColumn = 'millrace_row_number'
@@ -18,7 +19,7 @@ const tableAlias = 'millrace_target'
 
 /** What an upsert writes, and how. */
 export interface UpsertOptions {
-  readonly tableSql: string
+  readonly table: Table
   readonly columns: readonly WrittenColumn[]
   readonly key: readonly string[]
   readonly merge: Readonly<Record<string, MergeRule | undefined>>
@@ -31,8 +32,10 @@ interface Stage {
   readonly createSql: string
   readonly table: string
   readonly target: CopyTarget
-  /** Ends in a WHERE clause, so that a range of rows can be added. */
-  readonly applySql: (range: string) => string
+  /** Takes over the rows in a range (a condition), in an order (a clause, or empty). */
+  readonly applySql: (range: string, order: string) => string
+  /** The order in which all of them are best written; empty: as they came. */
+  readonly order: string
 }
 
 /**
@@ -78,17 +81,19 @@ export class UpsertWriter implements BatchWriter {
   }
 }
 
-function upsertStage({ tableSql, columns, key, merge, generation }: UpsertOptions): Stage {
+function upsertStage({ table, columns, key, merge, generation }: UpsertOptions): Stage {
   const names = quoteList(columns.map((column) => column.name))
   const updates = columns
     .filter((column) => !key.includes(column.name))
     .map((column) => mergeSql(merge[column.name] ?? 'replace', column, tableAlias))
   const action = updates.length === 0 ? 'DO NOTHING' : `DO UPDATE SET ${updates.join(', ')}`
   return {
-    ...stageOf(`millrace_upserts_${generation}`, tableSql, columns),
-    applySql: (range) =>
-      `INSERT INTO ${tableSql} AS ${tableAlias} (${names}) ` +
-      `SELECT ${names} FROM pg_temp.millrace_upserts_${generation} AS stage WHERE ${range} ` +
+    ...stageOf(`millrace_upserts_${generation}`, table.sql, columns),
+    // In the key's order neighbours are written together, which measured twice as fast.
+    order: table.isOrderFree ? `ORDER BY ${quoteList(key)}` : '',
+    applySql: (range, order) =>
+      `INSERT INTO ${table.sql} AS ${tableAlias} (${names}) ` +
+      `SELECT ${names} FROM pg_temp.millrace_upserts_${generation} AS stage WHERE ${range} ${order} ` +
       `ON CONFLICT (${quoteList(key)}) ${action}`,
   }
 }
@@ -99,11 +104,12 @@ function deleteStage(options: UpsertOptions, keyColumns: readonly WrittenColumn[
     .map(quoteIdentifier)
     .map((name) => `${tableAlias}.${name} = stage.${name}`)
   return {
-    ...stageOf(table, options.tableSql, keyColumns),
+    ...stageOf(table, options.table.sql, keyColumns),
+    order: '',
     // Each key is looked up by the index, whatever the planner thinks of an unanalysed table.
     applySql: (range) =>
       'SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; ' +
-      `DELETE FROM ${options.tableSql} AS ${tableAlias} USING pg_temp.${table} AS stage ` +
+      `DELETE FROM ${options.table.sql} AS ${tableAlias} USING pg_temp.${table} AS stage ` +
       `WHERE ${matches.join(' AND ')} AND ${range}`,
   }
 }
@@ -112,7 +118,7 @@ function stageOf(
   name: string,
   tableSql: string,
   columns: readonly WrittenColumn[],
-): Omit<Stage, 'applySql'> {
+): Omit<Stage, 'applySql' | 'order'> {
   const names = columns.map((column) => column.name)
   const encoder = rowEncoder(columns, true)
   return {
@@ -147,7 +153,7 @@ async function writeStage(
     return false
   }
   if (refuseOrigins(refused, rows, refusals, 0)) return false
-  await session.query(stage.applySql('true'))
+  await session.query(stage.applySql('true', stage.order))
   return true
 }
 
@@ -171,7 +177,7 @@ async function writeStageApart(
     ...pieces,
     attempt: async (from, until) => {
       const range = `stage.${numberColumn} >= ${from} AND stage.${numberColumn} < ${until}`
-      await session.query(stage.applySql(range))
+      await session.query(stage.applySql(range, ''))
     },
   })
   await session.query(`DROP INDEX pg_temp.${stage.table}_index`)
