@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 
 const nodeMajorMin = 24
 
-// V8 takes these on its command line only; setting them later has no effect (measured: peak memory of
-// reading a Parquet file 443 MB instead of 185 MB).
+// V8 takes these on its command line only. A young generation of 8 MB takes a Parquet file through a
+// pipeline into Postgres with 330 MB at most instead of 470, for 8 % more processor time.
 const heapFlags = { load: ['--max-semi-space-size=8'], run: ['--max-semi-space-size=8'] }
 
 const flags = (heapFlags[process.argv[2]] ?? []).filter((flag) => !process.execArgv.includes(flag))
