@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest'
+import type { Log } from '../log.ts'
+import { open } from '../open.ts'
+import {
+  append,
+  fetchFrom,
+  readValues,
+  simulatedPorts,
+  type SimulatedPorts,
+  valuesOf,
+} from '../testing/index.ts'
+
+async function ownerAndReader(): Promise<{ owner: Log; reader: Log; ports: SimulatedPorts }> {
+  const ports = simulatedPorts()
+  const owner = await open('/data', { ports })
+  await owner.createTopic({ name: 't', partitions: 2, config: { segmentBytes: 2000 } })
+  const reader = await open('/data', { ports, access: 'read-only' })
+  return { owner, reader, ports }
+}
+
+/** Lets what is on its way be written. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) await Promise.resolve()
+}
+
+describe('a read-only log beside its owner', () => {
+  test('shows what is durable, and follows the growth over rolls', async () => {
+    const { owner, reader } = await ownerAndReader()
+    for (let n = 0; n < 20; n++) {
+      await append(owner, 't', 0, [`${n}`.padEnd(300)])
+      await settle()
+      const values = await readValues(reader, 't', 0)
+      expect(values.map((value) => Number(value))).toEqual(
+        Array.from({ length: n + 1 }, (_, i) => i),
+      )
+    }
+  })
+
+  test('wakes a fetch that waits', async () => {
+    const { owner, reader, ports } = await ownerAndReader()
+    const waiting = fetchFrom(reader, 't', 0, 0, { maxWaitMs: 10_000 })
+    await append(owner, 't', 0, ['a'])
+    expect(valuesOf((await ports.machine.until(waiting)).batches)).toEqual(['a'])
+    expect(ports.clock.monotonicMs()).toBeLessThan(1000)
+  })
+
+  test('shows a transaction as a whole, and its positions', async () => {
+    const { owner, reader, ports } = await ownerAndReader()
+    const halves: unknown[] = []
+    const partitions = [0, 1].map((partition) => ({
+      topic: 't',
+      partition,
+      position: { offset: 0, leaderEpoch: -1 },
+      maxBytes: 1000,
+    }))
+    const look = async (): Promise<void> => {
+      const request = { maxWaitMs: 0, maxBytes: 10_000, partitions }
+      const answer = await reader.fetch({ isolation: 'read_committed', ...request })
+      const [first, second] = answer.partitions.map(({ batches }) => valuesOf(batches).length)
+      if (first !== second) halves.push([first, second])
+    }
+    const producer = await owner.initProducer({ transactionalId: 'x' })
+    const inside = { ...producer, baseSequence: 0, isTransactional: true }
+    let looking = Promise.resolve()
+    ports.fileSystem.onOperation = ({ kind }) => {
+      if (kind === 'write' || kind === 'sync') looking = looking.then(look)
+    }
+    await append(owner, 't', 0, ['a'], inside)
+    await append(owner, 't', 1, ['b'], inside)
+    await look()
+    const { topicId } = await owner.describeTopic('t')
+    const position = { offset: 0, leaderEpoch: -1 }
+    const stored = [{ topic: 't', partition: 0, topicId, position }]
+    await owner.endTransaction({
+      ...producer,
+      outcome: 'commit',
+      positions: [{ group: 'g', positions: stored }],
+    })
+    ports.fileSystem.onOperation = () => {}
+    await looking
+    await settle()
+    expect(await readValues(reader, 't', 0, 'read_committed')).toEqual(['a'])
+    expect(await readValues(reader, 't', 1, 'read_committed')).toEqual(['b'])
+    expect(await reader.readPositions('g')).toEqual(stored)
+    expect(halves).toEqual([])
+  })
+
+  test('sees topics come and go', async () => {
+    const { owner, reader } = await ownerAndReader()
+    await owner.createTopic({ name: 'second' })
+    await append(owner, 'second', 0, ['a'])
+    await settle()
+    expect(await readValues(reader, 'second', 0)).toEqual(['a'])
+    await owner.deleteTopic('second')
+    expect((await reader.listTopics()).map(({ name }) => name)).toEqual(['t'])
+  })
+
+  test('sees trimmed records go', async () => {
+    const { owner, reader } = await ownerAndReader()
+    for (const value of ['a', 'b', 'c']) await append(owner, 't', 0, [value])
+    await settle()
+    expect((await readValues(reader, 't', 0)).length).toBe(3)
+    await owner.trim({ topic: 't', partition: 0 }, 2)
+    expect(await readValues(reader, 't', 0)).toEqual(['c'])
+  })
+
+  test('writes no byte and refuses every change', async () => {
+    const { owner, reader, ports } = await ownerAndReader()
+    await owner.close()
+    const changes: string[] = []
+    ports.fileSystem.onOperation = ({ kind, path }) => {
+      if (!['open', 'read', 'inspect'].includes(kind)) changes.push(`${kind} ${path}`)
+    }
+    const refused = { code: 'READ_ONLY' }
+    await expect(reader.createTopic({ name: 'x' })).rejects.toMatchObject(refused)
+    await expect(append(reader, 't', 0, ['a'])).rejects.toMatchObject(refused)
+    await expect(reader.initProducer({})).rejects.toMatchObject(refused)
+    await expect(reader.commitPositions({ group: 'g', positions: [] })).rejects.toMatchObject(
+      refused,
+    )
+    await readValues(reader, 't', 0)
+    await reader.close()
+    expect(changes).toEqual([])
+  })
+
+  test('goes on when the owner is killed and another opens the log', async () => {
+    const { owner, reader, ports } = await ownerAndReader()
+    await append(owner, 't', 0, ['a'])
+    await settle()
+    await owner.close()
+    const next = await open('/data', { ports })
+    await append(next, 't', 0, ['b'])
+    await settle()
+    expect(await readValues(reader, 't', 0)).toEqual(['a', 'b'])
+  })
+})
+
+test('there must be a log to read', async () => {
+  const ports = simulatedPorts()
+  await expect(open('/none', { ports, access: 'read-only' })).rejects.toThrow(/no log in \/none/)
+})
