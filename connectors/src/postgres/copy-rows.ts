@@ -4,7 +4,7 @@ import type { Refusals } from './refused-rows.ts'
 import type { Row, RowEncoder } from './row-encoder.ts'
 import { verdictOf } from './server-errors.ts'
 import type { Session } from './session.ts'
-import { UnfitValue } from './types/column-codec.ts'
+import { UnfitValue } from './codecs/column-codec.ts'
 
 /** A chunk is sent once it is this long: long enough that a message's cost vanishes. */
 const chunkBytes = 128 * 1024

@@ -1,13 +1,13 @@
 import type { CopyBuffer } from './copy-buffer.ts'
-import type { ColumnCodec } from './types/column-codec.ts'
-import { UnfitValue } from './types/column-codec.ts'
-import { bool } from './types/boolean.ts'
-import { float8 } from './types/floats.ts'
-import { int2, int4, int8 } from './types/integers.ts'
-import { json, jsonb } from './types/json.ts'
-import { numeric } from './types/numeric.ts'
-import { date, timestamp, timestamptz } from './types/times.ts'
-import { uuid } from './types/uuid.ts'
+import type { ColumnCodec } from './codecs/column-codec.ts'
+import { UnfitValue } from './codecs/column-codec.ts'
+import { bool } from './codecs/boolean.ts'
+import { float8 } from './codecs/floats.ts'
+import { int2, int4, int8 } from './codecs/integers.ts'
+import { json, jsonb } from './codecs/json.ts'
+import { numeric } from './codecs/numeric.ts'
+import { date, timestamp, timestamptz } from './codecs/times.ts'
+import { uuid } from './codecs/uuid.ts'
 
 /**
  * Writes a field of CSV, bytes `start` to `end`, in PostgreSQL's binary form with its length before

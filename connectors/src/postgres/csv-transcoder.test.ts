@@ -7,7 +7,7 @@ import { CopyBuffer } from './copy-buffer.ts'
 import { CsvTranscoder } from './csv-transcoder.ts'
 import { postgres } from './postgres.ts'
 import { TestDatabase } from './testing/test-database.ts'
-import { codecOf } from './types/catalog.ts'
+import { codecOf } from './codecs/catalog.ts'
 
 let database: TestDatabase
 beforeAll(async () => {

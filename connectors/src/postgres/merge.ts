@@ -1,6 +1,6 @@
-import { UnfitValue, sqlState } from './types/column-codec.ts'
-import { integerOf } from './types/integers.ts'
-import { microsOf } from './types/times.ts'
+import { UnfitValue, sqlState } from './codecs/column-codec.ts'
+import { integerOf } from './codecs/integers.ts'
+import { microsOf } from './codecs/times.ts'
 import { quoteIdentifier } from './identifier.ts'
 import type { WrittenColumn } from './row-encoder.ts'
 

@@ -5,7 +5,7 @@ import type { Rows } from './copy-rows.ts'
 import type { Refusals } from './refused-rows.ts'
 import { readerFor, rowEncoder } from './row-encoder.ts'
 import type { Row, RowEncoder, WrittenColumn } from './row-encoder.ts'
-import { UnfitValue } from './types/column-codec.ts'
+import { UnfitValue } from './codecs/column-codec.ts'
 
 /** Joins a later record of a key with what came before; undefined: the later one replaces it. */
 export type RowMerge = (older: Row, newer: Row) => Row

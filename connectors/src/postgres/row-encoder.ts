@@ -1,7 +1,7 @@
 import type { CopyBuffer } from './copy-buffer.ts'
-import type { ColumnCodec } from './types/column-codec.ts'
-import { int4 } from './types/integers.ts'
-import { anyText, writeUnchecked } from './types/text.ts'
+import type { ColumnCodec } from './codecs/column-codec.ts'
+import { int4 } from './codecs/integers.ts'
+import { anyText, writeUnchecked } from './codecs/text.ts'
 
 /** A row's values by name: the key's properties come first. */
 export type Row = Readonly<Record<string, unknown>>

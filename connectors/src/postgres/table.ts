@@ -4,8 +4,8 @@ import { quoteTable } from './identifier.ts'
 import type { TableName } from './identifier.ts'
 import type { WrittenColumn } from './row-encoder.ts'
 import type { Session } from './session.ts'
-import { codecOf } from './types/catalog.ts'
-import type { CatalogType } from './types/catalog.ts'
+import { codecOf } from './codecs/catalog.ts'
+import type { CatalogType } from './codecs/catalog.ts'
 
 /** A table as the server's catalog describes it. */
 export interface Table {

@@ -12,7 +12,7 @@ import { readerFor, rowEncoder } from './row-encoder.ts'
 import type { WrittenColumn } from './row-encoder.ts'
 import type { Session } from './session.ts'
 import type { Table } from './table.ts'
-import { UnfitValue } from './types/column-codec.ts'
+import { UnfitValue } from './codecs/column-codec.ts'
 
 const numberColumn = 'millrace_row_number'
 const tableAlias = 'millrace_target'
