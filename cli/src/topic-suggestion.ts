@@ -1,7 +1,7 @@
 import type { Log } from '@millrace/core'
 import { didYouMean } from './did-you-mean.ts'
 
-/** Does the work; when a topic isn't found, names the nearest that is there. */
+/** Does the work; when the topic isn't found, names the nearest that is there, or how to make it. */
 export async function withTopicSuggestion<T>(
   log: Log,
   topic: string,
@@ -9,12 +9,11 @@ export async function withTopicSuggestion<T>(
 ): Promise<T> {
   try {
     return await work()
-  } catch (error) {
-    const { MillraceError } = await import('@millrace/core')
-    if (error instanceof MillraceError && error.code === 'TOPIC_NOT_FOUND') {
-      const names = (await log.listTopics()).map(({ name }) => name)
-      error.message += didYouMean(topic, names)
-    }
-    throw error
+  } catch (cause) {
+    const { MillraceError, UsageError } = await import('@millrace/core')
+    if (!(cause instanceof MillraceError) || cause.code !== 'TOPIC_NOT_FOUND') throw cause
+    const names = (await log.listTopics()).map(({ name }) => name)
+    const next = didYouMean(topic, names) || ` Make it: millrace topic create ${topic}`
+    throw new UsageError(cause.code, `There is no topic "${topic}".${next}`, { cause })
   }
 }

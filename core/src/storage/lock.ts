@@ -31,11 +31,20 @@ export async function lockDirectory(
 }
 
 async function inUse(fileSystem: FileSystem, directory: string): Promise<UsageError> {
-  const text = (await readSmallFile(fileSystem, `${directory}/${LOCK_FILE}`))?.toString() ?? ''
-  const owner = text.trim() === '' ? 'another process' : `process ${text.trim()}`
+  const owner = ownerOf(await readSmallFile(fileSystem, `${directory}/${LOCK_FILE}`))
   return new UsageError(
     'DATA_DIRECTORY_IN_USE',
     `Data directory ${directory} is in use by ${owner}. Stop that process first, or open it with access "read-only".`,
     { facts: { directory, owner } },
   )
+}
+
+/** What the owner wrote about itself; it may be writing it just now. */
+function ownerOf(bytes: Uint8Array | undefined): string {
+  try {
+    const { pid, host } = JSON.parse(Buffer.from(bytes ?? []).toString()) as Record<string, unknown>
+    return `process ${String(pid)} on ${String(host)}`
+  } catch {
+    return 'another process'
+  }
 }
