@@ -17,7 +17,7 @@ export function drawCrashPlan(random: SeededRandom): CrashPlan {
   if (kind === 0) return { how, trigger: undefined, operations: 1 + random.integer(60) }
   if (kind === 1) return { how, trigger: 'roll', operations: 1 + random.integer(10) }
   if (kind === 2) return { how, trigger: 'retention', operations: 1 + random.integer(6) }
-  return { how, trigger: undefined, operations: 20 + random.integer(700) }
+  return { how, trigger: undefined, operations: 20 + random.integer(900) }
 }
 
 const SEGMENT = /\/(\d{20})\.log$/

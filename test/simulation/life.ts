@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Log, open } from '@millrace/core'
 import {
   type FaultRates,
@@ -18,7 +19,7 @@ import { World } from './world.ts'
 import { type Actor, IdempotentProducer, plainAppender, Transactor } from './writers.ts'
 
 const SESSIONS = 6
-const OPERATIONS_A_SESSION = 70
+const OPERATIONS_A_SESSION = 85
 
 const calm: FaultRates = { short: 0, slow: 0, readEio: 0, writeEio: 0, syncEio: 0, enospc: 0 }
 
@@ -58,6 +59,7 @@ class Life {
   readonly #transactors: readonly Transactor[]
   readonly #actors: readonly Actor[]
   readonly #groups: readonly string[]
+  #hasLostPower = false
 
   constructor(seed: number, tally: Tally) {
     this.#tally = tally
@@ -87,6 +89,10 @@ class Life {
       OPERATIONS_A_SESSION,
     )
     if (ending !== 'closed' || random.chance(2)) this.#end(ending)
+    // Answers that were given before the crash still reach those who asked.
+    await setImmediate()
+    if (this.#hasLostPower) this.#model.losePower()
+    this.#hasLostPower = false
     this.#tally.count('commit left unanswered', this.#model.died())
   }
 
@@ -212,6 +218,7 @@ class Life {
     if (how === 'power') {
       this.#tally.count('crash: power loss')
       this.#noteLoss(this.#machine.losePower())
+      this.#hasLostPower = true
     } else {
       this.#tally.count('crash: kill −9')
       this.#machine.kill()

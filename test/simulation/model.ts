@@ -62,6 +62,8 @@ export class ModelPartition {
   readonly sent: SentBatch[] = []
   startOffset = 0
   trimRequested = 0
+  /** Below this everything survives a power loss, whatever the topic's durability. */
+  durableOffset = 0
   epochMax = -1
 
   constructor(topic: ModelTopic, partition: number) {
@@ -100,6 +102,16 @@ export class ModelPartition {
       this.idAt[offset] = batch.firstId + index
       this.epochAt[offset] = leaderEpoch
     }
+  }
+
+  /** The power goes: records that were only written may be gone, or not. */
+  losePower(): void {
+    if (this.topic.config.durability !== 'os') return
+    for (const batch of this.sent) {
+      if (batch.state === 'durable' && batch.baseOffset >= this.durableOffset) batch.state = 'sent'
+    }
+    this.idAt.length = Math.min(this.idAt.length, this.durableOffset)
+    this.epochAt.length = this.idAt.length
   }
 
   /** The log says that the partition starts at `startOffset`; `mayExpire` names what retention may take. */
@@ -253,7 +265,13 @@ export class Model {
     this.#committed(transaction)
     for (const batch of transaction.batches) {
       batch.partition.place(batch, batch.baseOffset, batch.leaderEpoch)
+      this.#keptBelow(batch.partition, batch.baseOffset + batch.count)
     }
+  }
+
+  #keptBelow(partition: ModelPartition | undefined, offset: number): void {
+    if (partition === undefined) return
+    partition.durableOffset = Math.max(partition.durableOffset, offset)
   }
 
   #committed(transaction: ModelTransaction): void {
@@ -267,6 +285,7 @@ export class Model {
 
   /** Everything of a partition has been read after a crash: what was not there has gone for good. */
   recovered(partition: ModelPartition): void {
+    this.#keptBelow(partition, partition.idAt.length)
     for (const batch of partition.sent) {
       if (batch.state !== 'sent') continue
       const isTrimmed = batch.baseOffset >= 0 && batch.baseOffset < partition.startOffset
@@ -276,6 +295,10 @@ export class Model {
         () => `${partition.name}: record ${batch.firstId} of a committed transaction is lost`,
       )
     }
+  }
+
+  losePower(): void {
+    for (const { partitions } of this.topics.values()) for (const one of partitions) one.losePower()
   }
 
   /**
@@ -307,6 +330,9 @@ export class Model {
     const index = sent.findIndex((one) => one.stored.metadata === stored.metadata)
     sent.splice(0, index)
     if (sent[0] !== undefined) sent[0].isAcknowledged = true
+    // No position outlives what it points past.
+    const partition = this.topics.get(stored.topic)?.partitions[stored.partition]
+    if (partition?.topic.id === stored.topicId) this.#keptBelow(partition, stored.position.offset)
   }
 
   /** A position was refused: it must never be found. */

@@ -7,4 +7,114 @@ export interface PlantedBug extends Edit {
 }
 
 /** Each must be found by the simulation alone. */
-export const plantedBugs: readonly PlantedBug[] = []
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'acknowledged before the sync',
+    file: 'core/src/storage/partition.ts',
+    find: '    await this.#disk.sync(active.file)\n    this.#noteSynced(endOffset, sizeBytes)',
+    replace: '    this.#noteSynced(endOffset, sizeBytes)',
+  },
+  {
+    name: 'directory of a new segment not synced',
+    file: 'core/src/storage/segment-files.ts',
+    find: '  await disk.syncDirectory(directory)\n  return new Segment(',
+    replace: '  return new Segment(',
+  },
+  {
+    name: 'renamed without a sync of the file',
+    file: 'core/src/storage/checkpoint.ts',
+    find: '      await disk.sync(file)\n    } finally {',
+    replace: '    } finally {',
+  },
+  {
+    name: 'unsynced tail believed without looking',
+    file: 'core/src/storage/recovery.ts',
+    find: 'end = await this.#scan(segment, fileBytes, true)',
+    replace: 'end = await this.#scan(segment, fileBytes, false)',
+  },
+  {
+    name: 'corruption cut off as if it were a torn tail',
+    file: 'core/src/storage/recovery.ts',
+    find: 'if (!isLast || end.position < synced) return this.#damaged(',
+    replace: 'if (!isLast) return this.#damaged(',
+  },
+  {
+    name: 'recovery point advanced before the sync',
+    file: 'core/src/storage/partition.ts',
+    find: '    const { endOffset, sizeBytes } = active\n    await this.#disk.sync(active.file)',
+    replace:
+      '    const { endOffset, sizeBytes } = active\n    this.#syncedPosition = sizeBytes\n    this.#advanceWatermark()\n    await this.#disk.sync(active.file)',
+  },
+  {
+    name: 'index leads past the batch looked for',
+    file: 'core/src/storage/offset-index.ts',
+    find: 'if (this.#at(middle * 3) <= offset) low = middle + 1',
+    replace: 'if (this.#at(middle * 3) <= offset + 1) low = middle + 1',
+  },
+  {
+    name: 'failed sync tried again',
+    file: 'core/src/storage/disk.ts',
+    find: '      await file.sync()\n',
+    replace: '      await file.sync().catch(() => file.sync())\n',
+  },
+  {
+    name: 'short write taken as full',
+    file: 'core/src/storage/transfer.ts',
+    find: 'while (written < from.length) {',
+    replace: 'while (written < 0) {',
+  },
+  {
+    name: 'position stored before the data it points past is durable',
+    file: 'core/src/embedded/embedded-log.ts',
+    find: '    await Promise.all(partitions.map((partition) => partition.flush()))\n',
+    replace: '',
+  },
+  {
+    name: 'transaction decided before its records are durable',
+    file: 'core/src/transactions/coordinator.ts',
+    find: '    await Promise.all(Array.from(toSync, (partition) => partition.flush()))\n',
+    replace: '',
+  },
+  {
+    name: 'transaction visible before it is decided',
+    file: 'core/src/storage/partition-log.ts',
+    find: 'Math.min(this.visibleOffset, this.transactions.firstUndecidedOffset)',
+    replace: 'this.visibleOffset',
+  },
+  {
+    name: 'decision forgotten before its markers are durable',
+    file: 'core/src/transactions/markers.ts',
+    find: 'partition.whenSynced(baseOffset + 1).then(oneSynced)',
+    replace: 'Promise.resolve(baseOffset).then(oneSynced)',
+  },
+  {
+    name: 'producer state lost at a restart',
+    file: 'core/src/storage/load-batches.ts',
+    find: '        log.producers.note(header, header.baseOffset)\n',
+    replace: '',
+  },
+  {
+    name: 'leader epoch not raised at an opening',
+    file: 'core/src/embedded/open-embedded.ts',
+    find: '(before?.leaderEpoch ?? -1) + 1',
+    replace: 'before?.leaderEpoch ?? 0',
+  },
+  {
+    name: 'page cache believed after a failed sync',
+    file: 'core/src/storage/recovery.ts',
+    find: '    if (from === segment.sizeBytes) return\n',
+    replace: '    if (from <= segment.sizeBytes) return\n',
+  },
+  {
+    name: 'part of a refused write left in the file',
+    file: 'core/src/storage/partition.ts',
+    find: '() => active.file.truncate(active.sizeBytes)',
+    replace: '() => Promise.resolve()',
+  },
+  {
+    name: 'retention by the time of records',
+    file: 'core/src/storage/retention.ts',
+    find: 'limits.nowMs - segment.lastAppendMs > limits.retentionMs',
+    replace: 'limits.nowMs - 1_000_000_000_000 > limits.retentionMs',
+  },
+]

@@ -38,10 +38,14 @@ export async function fetchOnce(
     partition.topic.state !== 'there' && isOneOf(fetched.error.code, 'TOPIC_NOT_FOUND', 'CLOSED')
   const isTrimmed =
     fetched.error.code === 'OFFSET_OUT_OF_RANGE' && position.offset < fetched.startOffset
+  // Readers of a topic that is only written may have seen what a power loss then took.
+  const isLost =
+    partition.topic.config.durability === 'os' &&
+    isOneOf(fetched.error.code, 'POSITION_DIVERGED', 'OFFSET_OUT_OF_RANGE')
   // A read that the disk refuses is an error for that range, and says nothing about the log.
   const isReadError = /EIO/.test(JSON.stringify(fetched.error))
   promise(
-    isGone || isTrimmed || isReadError || world.budget <= 0,
+    isGone || isTrimmed || isLost || isReadError || world.budget <= 0,
     () =>
       `${partition.name}: fetch at ${JSON.stringify(position)}: ${fetched.error?.code} ${fetched.error?.message}`,
   )
