@@ -2,13 +2,15 @@ import type { File, FileSystem } from '../io/index.ts'
 import { readSmallFile } from '../storage/checkpoint.ts'
 import { LEADER_EPOCH_FILE, LeaderEpochs } from '../storage/leader-epochs.ts'
 import { loadBatches } from '../storage/load-batches.ts'
+import type { Marker } from '../storage/load-batches.ts'
 import { readPartitionCheckpoint } from '../storage/partition-checkpoint.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from '../storage/segment.ts'
 import { errnoOf } from '../storage/transfer.ts'
 import { readWatermark, WATERMARK_FILE } from '../storage/watermark.ts'
 import type { Watermark } from '../storage/watermark.ts'
-import type { TransactionPartition } from '../transactions/journal-state.ts'
+import { transactionKey } from '../transactions/journal-state.ts'
+import type { Decision, TransactionPartition } from '../transactions/journal-state.ts'
 
 /** A partition that another process may be writing; this one only follows it and changes no byte. */
 export class ReadOnlyPartition {
@@ -16,6 +18,9 @@ export class ReadOnlyPartition {
   readonly #fileSystem: FileSystem
   readonly #waiters = new Set<() => void>()
   #watermark: File | undefined
+  #horizon = 0
+  #loadedOffset = 0
+  #markers: Marker[] = []
 
   constructor(fileSystem: FileSystem, place: TransactionPartition, directory: string) {
     this.#fileSystem = fileSystem
@@ -36,21 +41,48 @@ export class ReadOnlyPartition {
     for (const wake of this.#waiters) wake()
   }
 
-  /** Catches up with what the owner has made visible; resolves with whether there is more than before. */
-  async refresh(): Promise<boolean> {
+  /** Step 1: notes what is visible before the journal is read. */
+  async noteHorizon(): Promise<void> {
+    this.#horizon = (await this.#readWatermark())?.visibleOffset ?? 0
+  }
+
+  /** Step 2: reads what the owner has made visible since; readers do not see it yet. */
+  async load(): Promise<void> {
     const { log } = this
-    const visibleBefore = log.visibleOffset
     const watermark = await this.#readWatermark()
-    if (watermark === undefined || log.damage !== undefined) return false
+    if (watermark === undefined || log.damage !== undefined) return
     await this.#readEpochs()
     const bases = await this.#listSegments()
     await this.#closeDeleted(bases)
     await this.#loadUpTo(watermark, bases)
     const { startOffset } = await readPartitionCheckpoint(this.#fileSystem, log.directory)
-    log.visibleOffset = Math.min(watermark.visibleOffset, log.endOffset)
-    log.startOffset = Math.max(log.startOffset, Math.min(startOffset, log.visibleOffset))
+    this.#loadedOffset = Math.min(watermark.visibleOffset, log.endOffset)
+    log.startOffset = Math.max(log.startOffset, Math.min(startOffset, this.#loadedOffset))
     log.producers.keep()
-    return log.visibleOffset > visibleBefore
+  }
+
+  /**
+   * Step 3, in one go for all partitions: shows what was loaded, as far as the journal read in between
+   * decided it. A marker that came later decides nothing yet: elsewhere its transaction may not be
+   * loaded as a whole.
+   *
+   * @returns Whether readers see more than before.
+   */
+  publish(decisions: ReadonlyMap<string, Decision>): boolean {
+    const { log } = this
+    const { visibleOffset, lastStableOffset } = log
+    for (const { producerId, producerEpoch } of log.transactions.list()) {
+      const decision = decisions.get(transactionKey({ producerId, producerEpoch }))
+      if (decision === undefined) continue
+      log.transactions.decide(producerId, producerEpoch, decision.outcome, log.endOffset)
+    }
+    this.#markers = this.#markers.filter(({ producerId, producerEpoch, outcome, offset }) => {
+      if (offset >= this.#horizon) return true
+      log.transactions.decide(producerId, producerEpoch, outcome, offset)
+      return false
+    })
+    log.visibleOffset = Math.max(visibleOffset, this.#loadedOffset)
+    return log.visibleOffset > visibleOffset || log.lastStableOffset > lastStableOffset
   }
 
   async close(): Promise<void> {
@@ -101,7 +133,12 @@ export class ReadOnlyPartition {
       const segment = log.segments.find(({ baseOffset }) => baseOffset === base)
       if (segment === undefined || segment !== log.segments.at(-1)) continue
       const to = await segment.file.size()
-      const end = await loadBatches(log, segment, { to, checkCrc: false, isDone })
+      const end = await loadBatches(log, segment, {
+        to,
+        checkCrc: false,
+        isDone,
+        onMarker: (marker) => void this.#markers.push(marker),
+      })
       const isSynced =
         base < watermark.segment ||
         (base === watermark.segment && end.position < watermark.position)

@@ -4,7 +4,7 @@ import type { TopicPartition } from '../record.ts'
 import { partitionPath } from '../storage/partition-directory.ts'
 import { errnoOf } from '../storage/transfer.ts'
 import { JOURNAL_TOPIC, replayJournal } from '../transactions/journal.ts'
-import { JournalState, transactionKey } from '../transactions/journal-state.ts'
+import { JournalState } from '../transactions/journal-state.ts'
 import { ReadOnlyPartition } from './read-only-partition.ts'
 import { describeTopic, noPartition, topicNotFound } from './topic-description.ts'
 import { readRegistry } from './topic-registry.ts'
@@ -23,7 +23,7 @@ export class ReadOnlyTopics {
   readonly #topics = new Map<string, OpenTopic>()
   #journalOffset = 0
   #refreshing: Promise<void> | undefined
-  #journalState = new JournalState()
+  readonly #journalState = new JournalState()
 
   constructor(fileSystem: FileSystem, directory: string, logId: string) {
     this.#fileSystem = fileSystem
@@ -75,25 +75,22 @@ export class ReadOnlyTopics {
 
   async #refresh(): Promise<void> {
     await this.#refreshTopics()
-    // The journal first: whatever a decision in it makes visible was durable before.
+    const { partitions } = this
+    for (const partition of partitions) await this.#look(() => partition.noteHorizon())
+    // Whatever the journal decides was durable, and marked as visible, before it was decided.
     await this.#refreshJournal()
-    const changed: ReadOnlyPartition[] = []
-    for (const partition of this.partitions) {
-      if (await this.#refreshPartition(partition)) changed.push(partition)
-    }
-    for (const partition of this.partitions) {
-      if (this.#applyDecisions(partition)) changed.push(partition)
-    }
+    for (const partition of partitions) await this.#look(() => partition.load())
+    const { decisions } = this.#journalState
+    const changed = partitions.filter((partition) => partition.publish(decisions))
     for (const partition of changed) partition.wake()
   }
 
-  async #refreshPartition(partition: ReadOnlyPartition): Promise<boolean> {
+  async #look(run: () => Promise<void>): Promise<void> {
     try {
-      return await partition.refresh()
+      await run()
     } catch (error) {
       // Deleted between two looks: the next refresh of the topics notices.
-      if (errnoOf(error) === 'ENOENT') return false
-      throw error
+      if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
 
@@ -123,25 +120,14 @@ export class ReadOnlyTopics {
 
   async #refreshJournal(): Promise<void> {
     const { log } = this.#journal
-    await this.#refreshPartition(this.#journal)
+    await this.#look(() => this.#journal.load())
+    this.#journal.publish(this.#journalState.decisions)
     if (log.damage !== undefined) throw log.damageError(log.damage)
     if (this.#journalOffset < log.startOffset) {
       // The owner has compacted it since: what is left starts with a snapshot.
       this.#journalOffset = log.startOffset
     }
     this.#journalOffset = await replayJournal(log, this.#journalState, this.#journalOffset)
-  }
-
-  /** Whether a decision made anything visible whose marker is not there yet. */
-  #applyDecisions({ log }: ReadOnlyPartition): boolean {
-    const stableBefore = log.lastStableOffset
-    for (const { producerId, producerEpoch } of log.transactions.list()) {
-      const key = transactionKey({ producerId, producerEpoch })
-      const decision = this.#journalState.decisions.get(key)
-      if (decision === undefined) continue
-      log.transactions.decide(producerId, producerEpoch, decision.outcome, log.endOffset)
-    }
-    return log.lastStableOffset > stableBefore
   }
 
   #get(name: string): OpenTopic {

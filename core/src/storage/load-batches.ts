@@ -1,4 +1,5 @@
 import type { BatchHeader } from '../batch/header.ts'
+import type { Outcome } from '../transactions/journal-state.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { scanBatches } from './scan.ts'
 import type { ScanEnd } from './scan.ts'
@@ -11,6 +12,16 @@ export interface LoadOptions {
   readonly checkCrc: boolean
   /** Asked before each batch; true ends the load there. */
   readonly isDone?: () => boolean
+  /** Told of each transaction's end marker; without it markers decide at once. */
+  readonly onMarker?: (marker: Marker) => void
+}
+
+/** A transaction's end marker in a partition. */
+export interface Marker {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly outcome: Outcome
+  readonly offset: number
 }
 
 /**
@@ -27,7 +38,11 @@ export function loadBatches(
     from: segment.sizeBytes,
     check: (header) => findFault(log, segment, header),
     visit: ({ header, outcome }) => {
-      log.add(segment, header.baseOffset, header, outcome)
+      const { producerId, producerEpoch, baseOffset } = header
+      log.add(segment, baseOffset, header, options.onMarker === undefined ? outcome : undefined)
+      if (outcome !== undefined) {
+        options.onMarker?.({ producerId, producerEpoch, outcome, offset: baseOffset })
+      }
       if (header.producerId >= 0 && !header.isControl) {
         log.producers.note(header, header.baseOffset)
       }

@@ -172,6 +172,8 @@ export class TransactionCoordinator {
     }
     const positions = request.positions
     await this.#journal.write({ type: 'decision', decision, producer: next, positions })
+    // It must also see the decision before any of the markers.
+    await this.#journal.watermarkSettled()
     producer.partitions.clear()
     producer.isFenced = true
     this.#register(next)

@@ -57,13 +57,19 @@ export class Markers {
     const timestampMs = this.#clock.nowMs()
     const marker = { outcome, producerId, producerEpoch, timestampMs }
     const writing: Promise<unknown> = partition.appendMarker(marker).then(
-      ({ baseOffset }) => void partition.whenSynced(baseOffset + 1).then(oneSynced),
+      ({ baseOffset }) => void this.#whenSeen(partition, baseOffset + 1).then(oneSynced),
       (error: unknown) => {
         // After any other error the next opening writes it: the decision is still in the journal.
         if (error instanceof UnavailableError) this.#retry(decision, partition, oneSynced)
       },
     )
     this.#track(writing)
+  }
+
+  /** Resolves once everything below `offset` is synced and other processes can see that. */
+  async #whenSeen(partition: Partition, offset: number): Promise<void> {
+    await partition.whenSynced(offset)
+    await partition.watermarkSettled()
   }
 
   #retry(decision: Decision, partition: Partition, oneSynced: () => void): void {
