@@ -1,9 +1,20 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FencedError } from '../errors.ts'
 import { nodeClock, sleep } from '../io/index.ts'
 import { drain, Reading, SMALL, take, type TextBatch, until, valuesOf } from './reading-fixture.ts'
 
 const reading = new Reading()
+
+beforeEach(async () => {
+  await reading.open(await mkdtemp(join(tmpdir(), 'millrace-consumer-')))
+})
+
+afterEach(async () => {
+  await rm(await reading.close(), { recursive: true, force: true })
+})
 
 describe('a group', () => {
   it('shares the partitions, each to one member, and takes over from one that leaves', async () => {

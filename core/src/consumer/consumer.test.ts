@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
 import { nodeClock, sleep } from '../io/index.ts'
 import type { FetchRequest, FetchResult, Log } from '../log.ts'
@@ -17,6 +20,14 @@ import {
 } from './reading-fixture.ts'
 
 const reading = new Reading()
+
+beforeEach(async () => {
+  await reading.open(await mkdtemp(join(tmpdir(), 'millrace-consumer-')))
+})
+
+afterEach(async () => {
+  await rm(await reading.close(), { recursive: true, force: true })
+})
 
 describe('a consumer', () => {
   it('reads all partitions of its topics, each in order, from the start', async () => {

@@ -1,8 +1,4 @@
-/** For tests: a real log in a temporary directory, with a topic "t" of two partitions. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach } from 'vitest'
+/** For tests: a real log with a topic "t" of two partitions. */
 import { nodeClock, sleep } from '../io/index.ts'
 import type { Log } from '../log.ts'
 import { open } from '../open.ts'
@@ -18,28 +14,28 @@ export type TextBatch = ConsumerBatch<string, string>
 export const SMALL = { batchBytes: 1 }
 export const FIRST = { topic: 't', partition: 0 }
 
-/** Opens a log before each test of the file, and closes all after it. */
+/** A log and those who read from it. */
 export class Reading {
   #directory = ''
   #log: Log | undefined
   #consumers: TextConsumer[] = []
 
-  constructor() {
-    beforeEach(async () => {
-      this.#directory = await mkdtemp(join(tmpdir(), 'millrace-consumer-'))
-      this.#log = await open(this.#directory)
-      await this.log.createTopic({ name: 't', partitions: 2, config: { durability: 'os' } })
-    })
-    afterEach(async () => {
-      for (const consumer of this.#consumers) await consumer.close()
-      this.#consumers = []
-      await this.log.close()
-      await rm(this.#directory, { recursive: true, force: true })
-    })
+  async open(directory: string): Promise<void> {
+    this.#directory = directory
+    this.#log = await open(directory)
+    await this.log.createTopic({ name: 't', partitions: 2, config: { durability: 'os' } })
+  }
+
+  /** Gives the directory, for whoever made it to remove. */
+  async close(): Promise<string> {
+    for (const consumer of this.#consumers) await consumer.close()
+    this.#consumers = []
+    await this.log.close()
+    return this.#directory
   }
 
   get log(): Log {
-    if (this.#log === undefined) throw new Error('the log is opened before each test')
+    if (this.#log === undefined) throw new Error('open it first')
     return this.#log
   }
 
