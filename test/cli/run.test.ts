@@ -187,6 +187,14 @@ test('what a script throws at import is shown with its stack', async () => {
   expect(stderr).toContain('broken.ts:1')
 })
 
+test('the last records are found behind the markers of transactions', async () => {
+  await millrace(['run', 'adults.ts'], { cwd })
+  const last = (n: number) =>
+    millrace(['consume', 'people', '--offset', `-${n}`, '-e', '-o', 'value'], { cwd })
+  expect((await last(1)).stdout).toBe('{"name":"Cleo","age":41}\n')
+  expect((await last(9)).stdout.split('\n')).toHaveLength(4)
+})
+
 test('MILLRACE_DEBUG adds the stack to an error, which is without one else', async () => {
   const words = ['run', 'adlts.ts']
   expect((await millrace(words, { cwd })).stderr).not.toContain('    at ')

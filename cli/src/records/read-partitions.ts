@@ -101,8 +101,26 @@ async function cursorAt(log: Log, plan: ReadPlan, of: PartitionDescription): Pro
     if (stored !== undefined) return stored.position
     if ('at' in start) return await log.findOffset({ ...at, at: start.at })
     if ('timestampMs' in start) return await log.findOffset({ ...at, at: start })
-    const offset =
-      'offset' in start ? start.offset : Math.max(of.startOffset, of.lastStableOffset - start.last)
+    const offset = 'offset' in start ? start.offset : await offsetOfLast(log, plan, of, start.last)
     return { offset, leaderEpoch: -1 }
+  }
+}
+
+/** Where the last `count` records begin. Not all offsets are records: transactions end in markers. */
+async function offsetOfLast(
+  log: Log,
+  plan: ReadPlan,
+  of: PartitionDescription,
+  count: number,
+): Promise<number> {
+  for (let distance = count; ; distance *= 2) {
+    const offset = Math.max(of.startOffset, of.lastStableOffset - distance)
+    const tail = { ...plan, partitions: [of], start: { offset }, stored: [], untilEnd: true }
+    const offsets: number[] = []
+    for await (const { records, end } of readPartitions(log, tail, new AbortController().signal)) {
+      while (records.next() && records.offset < end) offsets.push(records.offset)
+    }
+    const found = offsets.at(-count)
+    if (found !== undefined || offset === of.startOffset) return found ?? offset
   }
 }
