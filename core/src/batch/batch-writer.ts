@@ -77,7 +77,7 @@ export class BatchWriter {
     timestampMs: number,
     headers: readonly Header[] = NO_HEADERS,
   ): void {
-    if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) throw invalidTimestamp(timestampMs)
+    expectTimestamp(timestampMs)
     const headersBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
     this.#makeRoom(recordBytesMax(key, value, headers))
     if (this.recordCount === 0) this.#baseTimestampMs = timestampMs
@@ -238,6 +238,12 @@ function writeText(buffer: Buffer, start: number, text: string): number {
 function sizeOfHeaders(headers: readonly Header[]): number {
   let size = varintBytes(headers.length)
   for (const { key, value } of headers) {
+    if (typeof key !== 'string' || !(value === null || value instanceof Uint8Array)) {
+      throw new RejectedError(
+        'RECORD_INVALID',
+        'A header needs a string as its key, and bytes (a Uint8Array) or null as its value.',
+      )
+    }
     const keyBytes = Buffer.byteLength(key)
     const valueBytes = value === null ? -1 : value.length
     size += varintBytes(keyBytes) + keyBytes + varintBytes(valueBytes) + Math.max(valueBytes, 0)
@@ -254,8 +260,10 @@ function writeHeaders(buffer: Buffer, start: number, headers: readonly Header[])
   return position
 }
 
-function invalidTimestamp(timestampMs: number): RejectedError {
-  return new RejectedError(
+/** @throws RejectedError RECORD_INVALID unless a batch can hold this timestamp. */
+export function expectTimestamp(timestampMs: number): void {
+  if (Number.isSafeInteger(timestampMs) && timestampMs >= 0) return
+  throw new RejectedError(
     'RECORD_INVALID',
     `A record's timestamp must be a whole number of milliseconds since 1970, not ${timestampMs}.`,
     { facts: { timestampMs } },

@@ -73,6 +73,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   readonly #cursors = new Map<string, PartitionCursor>()
   /** Which stay of a partition a batch belongs to. */
   readonly #origins = new WeakMap<ConsumerBatch<K, V>, PartitionCursor>()
+  #isAssigned = false
   #assigning: Promise<void> | undefined
   #deliveries = 0
   #wake: (() => void) | undefined
@@ -227,23 +228,22 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   async #assignIfNeeded(): Promise<void> {
     if (this.#isClosed) throw new ClosedError('CLOSED', 'The consumer is closed.')
-    if (this.#assigning === undefined || this.#membership?.mustJoin === true)
-      this.#assigning = this.#assign()
-    try {
+    while (!this.#isAssigned || this.#membership?.mustJoin === true) {
+      if (this.#isClosed) return
+      this.#assigning ??= this.#assign().finally(() => (this.#assigning = undefined))
       await this.#assigning
-    } catch (error) {
-      this.#assigning = undefined
-      throw error
     }
   }
 
   async #assign(): Promise<void> {
+    this.#isAssigned = false
     const places =
       this.#membership === undefined
         ? await this.#allWanted()
         : await this.#membership.join(this.assignment)
     if (places === undefined || this.#isClosed) return
     await this.#own(places)
+    this.#isAssigned = true
     this.#fetcher.follow([...this.#cursors.values()])
   }
 

@@ -9,7 +9,7 @@
  *   a retry from a new batch;
  * - failed: fenced, closed or broken for good; everything fails with that error.
  */
-import { type Encoded, recordBytesMax } from '../batch/batch-writer.ts'
+import { type Encoded, expectTimestamp, recordBytesMax } from '../batch/batch-writer.ts'
 import { HEADER_BYTES, restampSequence } from '../batch/header.ts'
 import {
   ClosedError,
@@ -90,6 +90,7 @@ export class PartitionQueue {
     headers?: readonly Header[],
   ): PendingBatch {
     if (this.#failure !== undefined) throw this.#failure
+    expectTimestamp(timestampMs)
     const { maxMessageBytes } = this.limits
     const limitBytes = Math.min(this.#settings.batchBytes, maxMessageBytes)
     const recordBytes = recordBytesMax(key, value, headers)

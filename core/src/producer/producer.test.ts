@@ -143,6 +143,26 @@ describe('a producer', () => {
     expect(await readAll()).toEqual(['{"n":1}', '{"n":2}'])
   })
 
+  it('refuses what it cannot write, disturbing nothing else', async () => {
+    const producer = new Producer(log)
+    const refused = [
+      { value: 'a', timestampMs: -1 },
+      { value: 'a', timestampMs: 0.5 },
+      { value: 5 as unknown as string },
+      { value: undefined as unknown as string },
+      { value: 'a\ud800' },
+      { value: 'a', headers: [{ key: 'h', value: 'text' as unknown as Uint8Array }] },
+    ]
+    for (const record of refused) {
+      await expect(producer.send({ topic: 't', ...record })).rejects.toMatchObject({
+        code: 'RECORD_INVALID',
+      })
+    }
+    await producer.flush()
+    expect(await producer.send({ topic: 't', value: 'a' })).toMatchObject({ offset: 0 })
+    await producer.close()
+  })
+
   it('refuses a record that is too large, disturbing nothing else', async () => {
     await createTopic('small', 1, 500)
     const producer = new Producer(log)

@@ -9,6 +9,7 @@ import { type Clock, nodeClock } from '../io/index.ts'
 import type { Compression, GroupPositions, Log, ProducerIdentity } from '../log.ts'
 import type { Header } from '../record.ts'
 import type { Serde } from '../serdes/serde.ts'
+import { string } from '../serdes/string.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { type Acknowledgement, Delivery } from './delivery.ts'
 import { retryUnavailable } from '../retry.ts'
@@ -394,7 +395,13 @@ interface WaitingSend<K, V> {
   readonly delivery: Delivery
 }
 
-/** Without a serde the types allow nothing but what can be written as it is. */
+/** What is written as it is: the types allow nothing else without a serde, JavaScript does. */
 function raw(content: unknown): Encoded {
-  return content as Encoded
+  if (content === null || content instanceof Uint8Array) return content
+  if (typeof content === 'string') return string.encode(content)
+  throw new RejectedError(
+    'RECORD_INVALID',
+    `Without a serde a producer takes bytes, text or null, not ${typeof content}: give it one, such ` +
+      'as json().',
+  )
 }
