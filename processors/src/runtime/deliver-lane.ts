@@ -195,9 +195,8 @@ export class DeliverLane {
     const { topic, partition } = task.input
     const offset = delivery.offsets[index] ?? -1
     const origin = { topic, partition }
-    const bytes = await readRecord(this.#context.log, origin, offset)
-    const timestampMs = delivery.timestamps[index] ?? 0
-    return { origin, offset, at: this.#stage.sink.name, code, cause, timestampMs, ...bytes }
+    const record = await readRecord(this.#context.log, origin, offset)
+    return { origin, offset, at: this.#stage.sink.name, code, cause, ...record }
   }
 }
 
@@ -208,12 +207,12 @@ function firstOfName(columns: readonly Column[]): Column[] {
   )
 }
 
-/** The bytes of one record, as they lie in the log. */
+/** One record, as it lies in the log. */
 async function readRecord(
   log: Log,
   { topic, partition }: TopicPartition,
   offset: number,
-): Promise<{ key: Uint8Array | null; value: Uint8Array | null }> {
+): Promise<Pick<DeadLetterRecord, 'key' | 'value' | 'timestampMs'>> {
   const { partitions } = await log.fetch({
     isolation: 'read_committed',
     maxWaitMs: 0,
@@ -223,6 +222,9 @@ async function readRecord(
   const batches = partitions[0]?.batches
   const cursor =
     batches === undefined ? undefined : new BatchReader(batches, { fromOffset: offset })
-  if (cursor?.next() !== true || cursor.offset !== offset) return { key: null, value: null }
-  return { key: cursor.key, value: cursor.value }
+  if (cursor?.next() !== true || cursor.offset !== offset) {
+    return { key: null, value: null, timestampMs: 0 }
+  }
+  const { key, value, timestampMs } = cursor
+  return { key, value, timestampMs }
 }

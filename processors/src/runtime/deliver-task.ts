@@ -20,7 +20,6 @@ export interface Delivery {
   readonly batch: SinkBatch
   /** Entry i: the record that row i was made from. */
   readonly offsets: readonly number[]
-  readonly timestamps: readonly number[]
   /** Records that will not reach the sink; durable before the batch is written. */
   readonly letters: readonly DeadLetterRecord[]
   /** Input consumed. */
@@ -34,7 +33,6 @@ interface OpenRows {
   readonly keys: (NamedKey | null)[]
   readonly values: (Row | null)[]
   readonly offsets: number[]
-  readonly timestamps: number[]
   readonly letters: DeadLetterRecord[]
 }
 
@@ -100,12 +98,12 @@ export class DeliverTask implements RecordReceiver {
 
   /** Takes what is at hand into the epoch. */
   take(epoch: Epoch): void {
-    this.#merged.take(epoch, this)
+    if (this.#chain === undefined) this.#takeRows(epoch)
+    else this.#merged.take(epoch, this)
   }
 
   receive(input: PartitionInput, record: StreamRecord): void {
-    if (this.#chain === undefined) this.#addRow(record)
-    else this.#chain.push(input.id, record)
+    this.#chain?.push(input.id, record)
   }
 
   poison(input: PartitionInput, error: unknown): void {
@@ -119,14 +117,13 @@ export class DeliverTask implements RecordReceiver {
   /** Ends the epoch: its rows, and the position after them. */
   async seal(epoch: Epoch): Promise<Delivery> {
     await this.#chain?.drain()
-    const { keys, values, offsets, timestamps, letters } = this.#rows
+    const { keys, values, offsets, letters } = this.#rows
     const { topic, topicId, partition, position } = this.input
     this.#rows = openRows()
     const stored = toStored({ topic, topicId, partition, ...position })
     return {
       batch: { size: values.length, keys, values, position: stored },
       offsets,
-      timestamps,
       letters,
       position,
       records: epoch.records,
@@ -138,16 +135,33 @@ export class DeliverTask implements RecordReceiver {
     this.#chain?.close()
   }
 
-  #addRow({ key, value, offset, timestampMs }: StreamRecord): void {
+  /** Without operators the records themselves are the rows; nothing else is made of them. */
+  #takeRows(epoch: Epoch): void {
+    const { input } = this
+    const { keys, values, offsets } = this.#rows
+    while (!epoch.isOver && input.step()) {
+      epoch.add(input.recordBytes)
+      try {
+        const value = input.value() as Row | null
+        keys.push(input.key())
+        values.push(value)
+        offsets.push(input.offset)
+      } catch (error) {
+        this.poison(input, error)
+      }
+      input.take()
+    }
+  }
+
+  #addRow({ key, value, offset }: StreamRecord): void {
     this.#rows.keys.push(key as NamedKey | null)
     this.#rows.values.push(value as Row | null)
     this.#rows.offsets.push(offset)
-    this.#rows.timestamps.push(timestampMs)
   }
 }
 
 function openRows(): OpenRows {
-  return { keys: [], values: [], offsets: [], timestamps: [], letters: [] }
+  return { keys: [], values: [], offsets: [], letters: [] }
 }
 
 async function startPosition(

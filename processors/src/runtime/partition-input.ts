@@ -6,7 +6,7 @@ import {
   type Position,
   UsageError,
 } from '@millrace/core'
-import type { StreamRecord } from '../operators/record.ts'
+import type { NamedKey, StreamRecord } from '../operators/record.ts'
 import type { TopicInput } from '../plan.ts'
 import type { Topic } from '../topic.ts'
 import type { Failure } from './failures.ts'
@@ -84,6 +84,11 @@ export class PartitionInput {
     return this.#next.offset < this.#lastStableOffset
   }
 
+  /** Of the record just stepped on. */
+  get offset(): number {
+    return this.#stepped().offset
+  }
+
   /** Size of the record just stepped on: key and value. */
   get recordBytes(): number {
     const cursor = this.#cursor
@@ -127,22 +132,28 @@ export class PartitionInput {
 
   /** Decodes the record just stepped on. @throws what its codecs throw. */
   record(): StreamRecord {
-    const cursor = this.#cursor
-    invariant(cursor !== undefined, 'a record was read without a step to it')
-    const { valueLength, valueStart } = cursor
-    const value =
-      valueLength < 0
-        ? null
-        : this.#values.decode(cursor.bytes, valueStart, valueStart + valueLength)
+    const cursor = this.#stepped()
+    const value = this.value()
     const timeOf = this.#timeOf
     return {
-      key: this.#keys.read(cursor),
+      key: this.key(),
       value,
       timestampMs: timeOf === undefined || value === null ? cursor.timestampMs : timeOf(value),
       headers: cursor.headerCount > 0 ? cursor.headers : undefined,
       origin: this.#origin,
       offset: cursor.offset,
     }
+  }
+
+  /** Decodes the value of the record just stepped on. @throws what its serde throws. */
+  value(): unknown {
+    const { bytes, valueStart, valueLength } = this.#stepped()
+    return valueLength < 0 ? null : this.#values.decode(bytes, valueStart, valueStart + valueLength)
+  }
+
+  /** Decodes the key of the record just stepped on. @throws what its serde throws. */
+  key(): NamedKey | null {
+    return this.#keys.read(this.#stepped())
   }
 
   /** The record just stepped on, as one whose bytes cannot be read. */
@@ -157,6 +168,11 @@ export class PartitionInput {
       timestampMs: cursor?.timestampMs ?? 0,
       bytes: () => ({ key: cursor?.key ?? null, value: cursor?.value ?? null }),
     }
+  }
+
+  #stepped(): BatchReader {
+    invariant(this.#cursor !== undefined, 'a record was read without a step to it')
+    return this.#cursor
   }
 
   async #fetch(): Promise<void> {
