@@ -36,7 +36,12 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   async makeDirectory(directory) {
-    await fs.promises.mkdir(directory, { mode: 0o700, recursive: true })
+    // Not `recursive`: where nothing can be made, as in /proc, Node then never ends.
+    try {
+      await fs.promises.mkdir(directory, { mode: 0o700 })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
   },
   rename: (from, to) => fs.promises.rename(from, to),
   remove: (path) => fs.promises.unlink(path),
