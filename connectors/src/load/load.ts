@@ -23,7 +23,7 @@ export interface LoadOptions<Row> {
   readonly name?: string
   /**
    * Bytes of input stored in one transaction, which is what a killed load does again. Default 32 MiB;
-   * rows that are not passed as text go 50,000 at a time at most.
+   * rows that are not passed as text go 32,768 at a time at most.
    */
   readonly transactionBytes?: number
   /** Stops after the rows under way are committed; the next run goes on there. */

@@ -79,8 +79,9 @@ function encodeNull(value: unknown): string {
 }
 
 function encodeDate(value: unknown): string {
-  // Milliseconds since 1970 are how a date stands in the log, and how file sources give one.
-  if (typeof value === 'number' && Number.isInteger(value)) return `${value}`
+  // Milliseconds since 1970 are how a date stands in the log, and how file sources give one; those
+  // of a file may have microseconds behind the point, which a Date can't hold.
+  if (Number.isFinite(value)) return `${Math.floor(value as number)}`
   // oxlint-disable-next-line no-restricted-globals -- the type of a value, not the time
   if (!(value instanceof Date)) throw misfit('a Date', value)
   const timestampMs = value.getTime()
