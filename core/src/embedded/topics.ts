@@ -179,6 +179,12 @@ export class Topics {
 
   async #createFiles(topic: RegisteredTopic, from: number): Promise<void> {
     const { disk } = this.#context
+    // Where the disk kept a deleted topic of this name from being moved away, it is moved now.
+    for (const deleted of this.#registry.deleted) {
+      if (deleted.name === topic.name) {
+        await renameForDeletion(disk, deleted, numbersOf(deleted))
+      }
+    }
     for (let partition = from; partition < topic.partitions; partition++) {
       const place = { topic: topic.name, partition }
       await createPartitionFiles(disk, place, topic.topicId)
@@ -230,8 +236,7 @@ export class Topics {
   /** Moves the files of a deleted topic out of the way, and removes them in the background. */
   async #discard(topic: RegisteredTopic): Promise<void> {
     const { disk } = this.#context
-    const numbers = Array.from({ length: topic.partitions }, (_, partition) => partition)
-    const paths = await renameForDeletion(disk, topic, numbers).catch(noRoom)
+    const paths = await renameForDeletion(disk, topic, numbersOf(topic)).catch(noRoom)
     if (paths === undefined) return
     const removing = this.#remove(topic, paths)
       .catch(() => {
@@ -250,6 +255,10 @@ export class Topics {
       ),
     )
   }
+}
+
+function numbersOf(topic: RegisteredTopic): number[] {
+  return Array.from({ length: topic.partitions }, (_, partition) => partition)
 }
 
 /** Deleted is deleted; what a full disk or a lack of files prevents is done at the next opening. */

@@ -122,14 +122,18 @@ export class Partition implements CommitTarget {
    */
   async trim(offset: number): Promise<number> {
     this.#assertWritable()
+    // What retention does next may not be durable yet when the caller is told.
+    let durableStart = this.log.startOffset
     await this.#push(undefined, undefined, true, async () => {
       const startOffset = Math.min(offset, this.log.visibleOffset)
-      if (startOffset <= this.log.startOffset) return
+      durableStart = this.log.startOffset
+      if (startOffset <= durableStart) return
       await this.#writeCheckpoint(startOffset, false)
       this.log.startOffset = startOffset
       await this.#deleteUnreachable()
+      durableStart = this.log.startOffset
     })
-    return this.log.startOffset
+    return durableStart
   }
 
   /** Deletes the segments that are too old or too many; a full disk does not stop it. */
