@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readBatches, readRows } from '../files/file-fixture.ts'
+import { readBatches, readRows } from '../files/testing/file-fixture.ts'
 import { generate } from './generate.ts'
 
 test('a count bounds it, and the position gives exactly the rest', async () => {

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { console } from '../console/console.ts'
-import { readRows, temporaryFile } from '../files/file-fixture.ts'
+import { readRows, temporaryFile } from '../files/testing/file-fixture.ts'
 import { csv } from '../files/csv/csv.ts'
 import { ndjson } from '../files/ndjson/ndjson.ts'
 import { parquet } from '../files/parquet/parquet.ts'
@@ -162,7 +162,7 @@ describe('nothing is lost or doubled', () => {
     await database.rows('CREATE TABLE killed (id int, name text)')
     let kills = 0
     for (;;) {
-      const program = new URL('./load-fixture.ts', import.meta.url).pathname
+      const program = new URL('./testing/load-fixture.ts', import.meta.url).pathname
       const child = spawn(process.execPath, [program, path, database.url, 'killed'])
       child.stdout.once('data', () => {
         kills++

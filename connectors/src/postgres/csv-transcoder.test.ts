@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { temporaryFile } from '../files/file-fixture.ts'
+import { temporaryFile } from '../files/testing/file-fixture.ts'
 import { csv } from '../files/csv/csv.ts'
 import { load } from '../load/load.ts'
 import { CopyBuffer } from './copy-buffer.ts'

@@ -2,7 +2,7 @@ import { appendFile, readFile, utimes, writeFile } from 'node:fs/promises'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readBatches, readRows, temporaryFile } from '../file-fixture.ts'
+import { readBatches, readRows, temporaryFile } from '../testing/file-fixture.ts'
 import { csv } from './csv.ts'
 
 const text = { columns: { a: 'string', b: 'string' } } as const

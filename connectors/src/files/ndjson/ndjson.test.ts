@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readBatches, readRows, temporaryFile } from '../file-fixture.ts'
+import { readBatches, readRows, temporaryFile } from '../testing/file-fixture.ts'
 import { ndjson } from './ndjson.ts'
 
 test('rows are the objects of the lines', async () => {

@@ -6,7 +6,7 @@ import type { SchemaElement } from 'hyparquet'
 import { parquetReadObjects } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { describe, expect, test } from 'vitest'
-import { readBatches, readRows, temporaryFile } from '../file-fixture.ts'
+import { readBatches, readRows, temporaryFile } from '../testing/file-fixture.ts'
 import { parquet } from './parquet.ts'
 
 const flights = fileURLToPath(
