@@ -44,6 +44,8 @@ export class DeliverTask implements RecordReceiver {
   readonly #merged: MergedInputs
   readonly #chain: Chain | undefined
   readonly #failures: Failures
+  /** Appended rows find the key's columns in the value as well. */
+  readonly #readsKeys: boolean
   #rows: OpenRows = openRows()
 
   private constructor(
@@ -56,6 +58,7 @@ export class DeliverTask implements RecordReceiver {
     this.input = claimed.input
     this.sinkTask = claimed.sinkTask
     this.#merged = new MergedInputs([this.input])
+    this.#readsKeys = stage.sink.mode === 'upsert' || stage.input.topic.keyByName !== true
     this.#failures = new Failures(context.onError, counters, (letter) =>
       this.#rows.letters.push(letter),
     )
@@ -143,7 +146,7 @@ export class DeliverTask implements RecordReceiver {
       epoch.add(input.recordBytes)
       try {
         const value = input.value() as Row | null
-        keys.push(input.key())
+        keys.push(this.#readsKeys || value === null ? input.key() : null)
         values.push(value)
         offsets.push(input.offset)
       } catch (error) {
