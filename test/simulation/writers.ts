@@ -44,6 +44,13 @@ export class IdempotentProducer implements Actor {
   }
 
   async start(): Promise<void> {
+    // Where it is not known which of its batches are there, only a new identity can go on.
+    const isUnclear = [...this.#latest.values()].some(
+      ([first, ...others]) =>
+        (first !== undefined && first.baseSequence > 0 && first.batch.state !== 'durable') ||
+        [first, ...others].some((one) => one?.batch.state === 'sent'),
+    )
+    if (isUnclear) this.#identity = undefined
     if (this.#identity === undefined) this.#latest.clear()
     for (const [partition, latest] of this.#latest) {
       if (partition.topic.state !== 'there') {
