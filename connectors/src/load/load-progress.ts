@@ -51,8 +51,10 @@ export class ProgressMeter {
   }
 
   /** Reports the last time; returns the milliseconds since the start. */
-  finish(): number {
+  finish(isComplete: boolean): number {
     const nowMs = performance.now()
+    if (isComplete) this.#bytes = this.#total.bytes ?? this.#bytes
+    this.#startBytes ??= this.#bytes
     this.#report?.(this.#progress(nowMs))
     return nowMs - this.#startedMs
   }

@@ -82,7 +82,7 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
       await transfer({ reader, task, meter, signal, transactionBytes })
       const { rows } = meter
       const outcome = outcomeOf(signal, rows > rowsBefore || position === undefined)
-      return { outcome, rows, rowsBefore, columns, elapsedMs: meter.finish() }
+      return { outcome, rows, rowsBefore, columns, elapsedMs: meter.finish(!signal.aborted) }
     } finally {
       await task.release()
       await reader.close()
