@@ -113,7 +113,11 @@ class Life {
       this.#crash(plan.how)
       crashed.resolve('crashed')
     })
-    world.ports.fileSystem.onOperation = (operation, fault) => watch.see(operation, fault)
+    world.ports.fileSystem.onOperation = (operation, fault) => {
+      watch.see(operation, fault)
+      // What a failed sync left unwritten goes as soon as memory is short, as if the power had gone.
+      if (fault === 'EIO' && operation.kind === 'sync') this.#hasLostPower = true
+    }
     const life = this.#openAndUse(weather, operations)
     try {
       return await this.#machine.until(Promise.race([crashed.promise, life]))
