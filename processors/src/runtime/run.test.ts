@@ -8,6 +8,7 @@ import {
   aggregate,
   count,
   filter,
+  keyBy,
   map,
   mapAsync,
   pipeline,
@@ -102,6 +103,20 @@ describe('a record that fails', () => {
     expect((await kit.records(deadLetters)).map(({ value }) => value)).toEqual([
       { shop: 'a', amount: 7, time: 'yesterday' },
     ])
+  })
+
+  test('may be larger than its topic takes; those beside it are not', async () => {
+    const kit = new PipelineTest(
+      pipeline('p', ({ from }) => {
+        from(till).to(sales)
+        from(sales).to(table('all'))
+      }),
+    )
+    const shops = [400, 450_000, 300_000, 1_200_000, 500].map((size) => 'é'.repeat(size / 2))
+    kit.feed(shops.map((shop) => sale(shop, 0)))
+    await expect(kit.flow()).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+    expect(await kit.flow({ onError: 'skip' })).toMatchObject({ skipped: 1 })
+    expect(kit.rows()).toHaveLength(4)
   })
 
   test('may be bytes that are no value of the topic', async () => {
@@ -239,6 +254,27 @@ describe('a pipeline refuses to run', () => {
     await kit.send(sales, [sale('a', 0)])
     await expect(kit.flow()).rejects.toMatchObject({ code: 'POSITION_DIVERGED' })
   })
+})
+
+test('what an internal topic has handed over is given up, and nothing misses it', async () => {
+  const one = topic('sales', { value: json<Sale>(), key: 'shop', time: 'time', partitions: 1 })
+  const perDay = pipeline('p', ({ from }) => {
+    from(one)
+      .pipe(keyBy('amount'), aggregate({ sales: count() }))
+      .to(table('amounts', { key: ['amount'] }))
+  })
+  const kit = new PipelineTest(perDay)
+  const many = Array.from({ length: 60_000 }, (_, n) => sale('a', n, n % 10))
+  await kit.send(one, many)
+  await kit.flow()
+  const internal = await kit.withLog((log) => log.listTopics())
+  const starts = internal
+    .filter(({ name }) => name.includes('repartition'))
+    .flatMap(({ partitions }) => partitions.map(({ startOffset }) => startOffset))
+  expect(Math.max(...starts)).toBeGreaterThan(0)
+  await kit.send(one, many.slice(0, 10))
+  await kit.flow()
+  expect(kit.rows().map(({ sales: counted }) => counted)).toEqual(Array(10).fill(6001))
 })
 
 test('inputs are merged by time, whatever lies in which topic or came first', async () => {

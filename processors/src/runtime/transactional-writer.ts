@@ -6,6 +6,7 @@ import {
   type Header,
   type Log,
   type ProducerIdentity,
+  RejectedError,
 } from '@millrace/core'
 
 import { deadLetterHeaders, deadLetterKey, type DeadLetterRecord } from './dead-letter.ts'
@@ -82,7 +83,7 @@ export class TransactionalWriter {
     return this.#targets.get(topic)?.length ?? 0
   }
 
-  /** @throws RejectedError RECORD_INVALID; the epoch stays as it was. */
+  /** @throws RejectedError RECORD_INVALID, RECORD_TOO_LARGE; the epoch stays as it was. */
   append(
     topic: string,
     partition: number,
@@ -93,14 +94,13 @@ export class TransactionalWriter {
   ): void {
     const target = this.#targets.get(topic)?.[partition]
     if (target === undefined) throw new RangeError(`There is no partition ${topic}[${partition}].`)
-    const batch = (target.batch ??= this.#spare.pop() ?? new BatchWriter())
+    const batch = this.#batchFor(target, sizeMax(key) + sizeMax(value))
     const before = batch.sizeBytes
     batch.append(key, value, timestampMs, headers)
+    if (batch.sizeBytes > target.topic.maxMessageBytes) throw tooLarge(target, batch)
     this.#isEmpty = false
     this.#bytes += batch.sizeBytes - before
-    if (batch.sizeBytes >= Math.min(BATCH_BYTES, target.topic.maxMessageBytes / 2)) {
-      this.#send(target, batch)
-    }
+    if (batch.sizeBytes >= BATCH_BYTES) this.#send(target, batch)
   }
 
   /** The letter is there if and only if the epoch is committed. */
@@ -134,6 +134,15 @@ export class TransactionalWriter {
     await this.#turn.catch(() => {})
     await Promise.allSettled(this.#sends)
     await this.#end('abort', undefined)
+  }
+
+  /** The target's open batch, if so much more still fits in; else the next one. */
+  #batchFor(target: Target, bytes: number): BatchWriter {
+    const open = target.batch
+    if (open !== undefined && open.sizeBytes + bytes > target.topic.maxMessageBytes) {
+      this.#send(target, open)
+    }
+    return (target.batch ??= this.#spare.pop() ?? new BatchWriter())
   }
 
   #send(target: Target, batch: BatchWriter): void {
@@ -174,4 +183,26 @@ export class TransactionalWriter {
   #restartSequences(): void {
     for (const targets of this.#targets.values()) for (const target of targets) target.sequence = 0
   }
+}
+
+// Beside key and value: lengths, deltas, a few headers. What does not fit goes into a batch of its own.
+const RECORD_EXTRA_BYTES = 1024
+const UTF8_BYTES_PER_UNIT_MAX = 3
+
+function sizeMax(encoded: Encoded): number {
+  if (encoded === null) return RECORD_EXTRA_BYTES / 2
+  const units = typeof encoded === 'string' ? UTF8_BYTES_PER_UNIT_MAX : 1
+  return encoded.length * units + RECORD_EXTRA_BYTES / 2
+}
+
+/** The record is alone in its batch and yet too large: the batch is dropped with it. */
+function tooLarge(target: Target, batch: BatchWriter): RejectedError {
+  target.batch = undefined
+  const { name, maxMessageBytes } = target.topic
+  return new RejectedError(
+    'RECORD_TOO_LARGE',
+    `It takes ${batch.sizeBytes} bytes, and ${name} takes at most ${maxMessageBytes}. ` +
+      `Make it smaller, or raise the topic's maxMessageBytes.`,
+    { facts: { topic: name, sizeBytes: batch.sizeBytes, maxMessageBytes } },
+  )
 }
