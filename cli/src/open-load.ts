@@ -25,8 +25,15 @@ export function openLoad(
   options: LoadCommandOptions,
 ): (how: Omit<LoadOptions<Row>, 'source' | 'sink' | 'name'>) => Promise<LoadResult> {
   const { table, to, key, mode, create = false, name } = options
-  if (to === undefined) throw usage('Say where to load to: --to postgres://…, or DATABASE_URL.')
-  if (!/^postgres(ql)?:\/\//.test(to)) throw usage(`--to takes a postgres:// URL, not "${to}".`)
+  if (to === undefined || to === '') {
+    throw usage('Say where to load to: --to postgres://…, or DATABASE_URL.')
+  }
+  // What was given is not shown: it may hold a password where nobody looks for one.
+  if (!/^postgres(ql)?:\/\//.test(to)) {
+    throw usage(
+      '--to (or DATABASE_URL) takes postgres://user@host:5432/database, and was given something else.',
+    )
+  }
   expectFile(file)
   const source = sources[options.format ?? formatOf(file)]<Row>(file)
   const sink = postgres(to).table<string>(table, {

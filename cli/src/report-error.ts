@@ -16,8 +16,9 @@ export async function reportError(error: unknown): Promise<number> {
   if (isCommanderError(error)) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
   const { MillraceError, UnavailableError, UsageError } = await import('@millrace/core')
   const isForeseen = error instanceof MillraceError || isSystemError(error)
-  say(paint('red', 'error: ') + (isForeseen ? describe(error) : inspect(error)))
+  say(paint('red', 'error: ') + (isForeseen ? describe(error) : describeUnforeseen(error)))
   if (!isForeseen) return exitCode.failed
+  if (error.code === 'DISK_FULL') return exitCode.failed
   if (unavailable.has(error.code) || error instanceof UnavailableError) return exitCode.unavailable
   return error instanceof UsageError ? exitCode.usage : exitCode.failed
 }
@@ -25,6 +26,12 @@ export async function reportError(error: unknown): Promise<number> {
 function describe(error: MillraceError | SystemError): string {
   const text = `${error.message} ${paint('dim', `[${error.code}]`)}${callbackLine(error)}`
   return process.env['MILLRACE_DEBUG'] ? `${text}\n${inspect(error)}` : text
+}
+
+/** With the stack, but for Node's own lines, which tell nobody where a script went wrong. */
+function describeUnforeseen(error: unknown): string {
+  const text = inspect(error)
+  return process.env['MILLRACE_DEBUG'] ? text : text.replaceAll(/\n +at .*node:internal.*/g, '')
 }
 
 /** The line of the user's own code that threw, which is what they need to find. */

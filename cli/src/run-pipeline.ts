@@ -65,6 +65,12 @@ function conclude(result: RunResult, interrupted: number | undefined): number {
   const { pipeline, elapsedMs, late, skipped, deadLetters } = result
   const took = shortDuration(elapsedMs / 1000)
   if (late > 0) say(`${counted(late, 'record')} too late for a window, since the first run.`)
+  const withoutKey = result.stages.reduce((sum, stage) => sum + stage.withoutKey, 0)
+  if (withoutKey > 0) {
+    say(
+      `${counted(withoutKey, 'record')} without the key that a step groups by, since the first run.`,
+    )
+  }
   if (skipped > deadLetters) say(`${counted(skipped - deadLetters, 'record')} skipped.`)
   if (deadLetters > 0) {
     const topic = `${pipeline}-dead-letters`

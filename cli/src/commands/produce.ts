@@ -1,4 +1,4 @@
-import type { Producer } from '@millrace/core'
+import type { Producer, TopicDescription } from '@millrace/core'
 import { type Command, Option } from 'commander'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { counted, nonNegativeInteger } from '../numbers.ts'
@@ -43,10 +43,10 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   const { lineReader } = await import('../records/record-lines.ts')
   const readLine = lineReader(options)
   await withLog(options, 'read-write', async (log) => {
-    await withTopicSuggestion(log, topic, () => log.describeTopic(topic))
+    const described = await withTopicSuggestion(log, topic, () => log.describeTopic(topic))
     const producer = new Producer(log)
     try {
-      const count = await sendLines(producer, topic, readLine, options.partition)
+      const count = await sendLines(producer, described, readLine, options.partition)
       if (options.quiet !== true) say(`Appended ${counted(count, 'record')} to ${topic}.`)
     } finally {
       await producer.close()
@@ -54,30 +54,35 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   })
 }
 
-/** Chunks of lines on their way into the log, so that one sync serves many. */
-const chunksUnderWay = 32
-
 async function sendLines(
   producer: Producer,
-  topic: string,
+  { name: topic, config }: TopicDescription,
   readLine: (line: Buffer, number: number) => ProducedRecord,
   partition: number | undefined,
 ): Promise<number> {
   const { lines } = await import('../records/lines.ts')
-  const underWay: Promise<unknown>[] = []
-  let count = 0
-  for await (const some of lines(process.stdin)) {
-    const sent = some.map((line) => {
-      const record = { topic, ...readLine(line, count + 1) }
-      count++
-      return producer.send(partition === undefined ? record : { ...record, partition })
-    })
-    const acknowledged = Promise.all(sent)
-    // It is awaited later; until then its failure is nobody's.
-    acknowledged.catch(() => {})
-    underWay.push(acknowledged)
-    if (underWay.length >= chunksUnderWay) await underWay.shift()
+  const { expectRoom, SentLines } = await import('../records/sent-lines.ts')
+  const sent = new SentLines()
+  try {
+    for await (const some of lines(process.stdin)) {
+      const acknowledgements: PromiseLike<unknown>[] = []
+      try {
+        for (const line of some) {
+          const number = sent.count + acknowledgements.length + 1
+          const record = { topic, ...readLine(line, number) }
+          expectRoom(record, number, config.maxMessageBytes)
+          acknowledgements.push(
+            producer.send(partition === undefined ? record : { ...record, partition }),
+          )
+        }
+      } finally {
+        sent.add(acknowledgements)
+      }
+      await sent.room()
+    }
+    await sent.room(0)
+  } catch (error) {
+    throw await sent.explain(error)
   }
-  await Promise.all(underWay)
-  return count
+  return sent.count
 }

@@ -42,6 +42,8 @@ test.each([
   ['not JSON', '{"key":'],
   ['not an object', '[1]'],
   ['milliseconds', '{"timestampMs":"soon"}'],
+  ['milliseconds', '{"timestampMs":-5}'],
+  ['Did you mean "value"', '{"vlaue":1}'],
   ['list', '{"headers":{"a":1}}'],
 ])('a line that is no record says why: %s', (reason, line) => {
   expect(() => recordFromJson(line)).toThrow(reason)

@@ -1,4 +1,5 @@
 import { type Header, UsageError } from '@millrace/core'
+import { didYouMean } from '../did-you-mean.ts'
 
 /** A record as `consume` prints it. */
 export interface ConsumedRecord {
@@ -73,6 +74,9 @@ function isEmbeddable(text: string): boolean {
   }
 }
 
+const fieldNames =
+  'topic partition offset timestampMs key keyBase64 value valueBase64 headers'.split(' ')
+
 /**
  * Reads what {@link recordToJson} writes; every field may be left out, and place is not looked at.
  *
@@ -81,7 +85,15 @@ function isEmbeddable(text: string): boolean {
 export function recordFromJson(line: string): ProducedRecord {
   const fields = parseObject(line)
   const { timestampMs, headers } = fields
-  if (timestampMs !== undefined && !Number.isSafeInteger(timestampMs)) {
+  const unknown = Object.keys(fields).find((name) => !fieldNames.includes(name))
+  if (unknown !== undefined) {
+    const hint = didYouMean(unknown, fieldNames)
+    throw new UsageError('USAGE', `it has the field "${unknown}", which no record has.${hint}`)
+  }
+  if (
+    timestampMs !== undefined &&
+    !(Number.isSafeInteger(timestampMs) && Number(timestampMs) >= 0)
+  ) {
     throw new UsageError('USAGE', '"timestampMs" must be whole milliseconds since 1970')
   }
   return {

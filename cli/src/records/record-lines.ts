@@ -9,8 +9,7 @@ interface LineFormat {
 /**
  * How a line becomes a record: its bytes as they are, cut at the key separator, or as JSON.
  *
- * @returns a function of the line and its number, which names that number when the line is no record;
- *   the lines before it have been sent by then.
+ * @returns a function of the line and its number, which names that number when the line is no record.
  */
 export function lineReader(format: LineFormat): (line: Buffer, number: number) => ProducedRecord {
   const separator = Buffer.from((format.keySeparator ?? '').replaceAll('\\t', '\t'))
@@ -32,6 +31,7 @@ function splitLine(line: Buffer, number: number, separator: Buffer): ProducedRec
 }
 
 function badLine(number: number, reason: string, cause?: unknown): UsageError {
-  const where = `Line ${number} of standard input is no record: ${reason}.`
-  return new UsageError('USAGE', `${where} The lines before it were appended.`, { cause })
+  const end = /[.!?]$/.test(reason) ? '' : '.'
+  const message = `Line ${number} of standard input is no record: ${reason}${end}`
+  return new UsageError('USAGE', message, { cause })
 }
