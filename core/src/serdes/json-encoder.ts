@@ -99,10 +99,24 @@ function encodeBigint(value: unknown): string {
  * would quietly turn into null.
  */
 export function encodeAny(value: unknown): string {
-  const text: string | undefined = JSON.stringify(value)
+  const text = stringify(value)
   if (text === undefined) throw misfit('something JSON can hold', value)
   if (text.includes('null')) refuseHidden(value)
   return text
+}
+
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch (caught) {
+    // Once more, slower, to name the property that is at fault.
+    JSON.stringify(value, (name, member: unknown) => {
+      if (typeof member !== 'bigint') return member
+      const reason = misfit('a number: for bigints give json() a schema with them', member)
+      throw name === '' ? reason : within(name, reason)
+    })
+    throw caught
+  }
 }
 
 /** Looks for what JSON.stringify has written as null without its being null. */

@@ -2,6 +2,7 @@ import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
 import { columnsOf } from './json-columns.ts'
 import { compileDecoder, INEXACT, type JsonDecoder, parseExactly } from './json-decoder.ts'
 import { compileEncoder, encodeAny, type JsonEncoder } from './json-encoder.ts'
+import { compilePrinter, type JsonPrinter } from './json-print.ts'
 import { compileScan, type JsonScan, UNSCANNED } from './json-scan.ts'
 import { shapeOf } from './json-shape.ts'
 import { rejectRecord } from './misfit.ts'
@@ -24,19 +25,32 @@ import { decodeText } from './text.ts'
 export function json<T>(schema: StandardJSONSchemaV1<unknown, T>): Serde<T>
 export function json<T = unknown>(): Serde<T>
 export function json<T>(schema?: StandardJSONSchemaV1<unknown, T>): Serde<T> {
-  if (schema === undefined) return jsonSerde<T>(encodeAny, (parsed) => parsed)
+  if (schema === undefined) return jsonSerde<T>({ encode: encodeAny, decode: (parsed) => parsed })
   const shape = shapeOf(schema)
   const columns = columnsOf(shape)
-  const serde = jsonSerde<T>(compileEncoder(shape), compileDecoder(shape), compileScan(shape))
+  const serde = jsonSerde<T>({
+    print: compilePrinter(shape),
+    encode: compileEncoder(shape),
+    scan: compileScan(shape),
+    decode: compileDecoder(shape),
+  })
   return columns === undefined ? serde : { ...serde, columns }
 }
 
-function jsonSerde<T>(encode: JsonEncoder, decode: JsonDecoder, scan?: JsonScan): Serde<T> {
+/** The general ways in and out, and the fast ones before them for those values that they can do. */
+interface JsonWays {
+  readonly print?: JsonPrinter | undefined
+  readonly encode: JsonEncoder
+  readonly scan?: JsonScan | undefined
+  readonly decode: JsonDecoder
+}
+
+function jsonSerde<T>({ print, encode, scan, decode }: JsonWays): Serde<T> {
   return defineSerde<T>({
     name: 'json',
     encode(value) {
       try {
-        return encode(value)
+        return print?.(value) ?? encode(value)
       } catch (caught) {
         throw rejectRecord('write the value', caught)
       }

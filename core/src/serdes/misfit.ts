@@ -36,10 +36,10 @@ export function deeper(left: unknown, right: unknown): unknown {
 export function rejectRecord(action: string, caught: unknown): RejectedError {
   if (caught instanceof MillraceError) throw caught
   const path = caught instanceof Misfit ? `$${caught.path}` : '$'
-  const reason = caught instanceof Misfit ? caught.reason : `fails: ${messageOf(caught)}`
+  const reason = caught instanceof Misfit ? `${path} ${caught.reason}` : messageOf(caught)
   return new RejectedError(
     'RECORD_INVALID',
-    `Cannot ${action} as JSON: ${path} ${reason}. Fix the value, or the schema.`,
+    `Cannot ${action} as JSON: ${reason}. Fix the value, or the schema.`,
     { cause: caught, facts: { path } },
   )
 }
