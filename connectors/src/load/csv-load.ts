@@ -133,7 +133,8 @@ class CsvLoad implements CsvPassage {
   async #refused(error: CsvLineRefused): Promise<RejectedError> {
     const { byte, rows } = this.#stored
     const place = await this.#transfer.reader.findRecord(byte, isRefusedRecord(error))
-    const column = error.column === undefined ? '' : `, column ${error.column}`
+    const isNamed = error.column === undefined || error.message.includes(`"${error.column}"`)
+    const column = isNamed ? '' : `, column "${error.column}"`
     return new RejectedError(
       'ROW_REFUSED',
       `${place.path}, line ${place.line} (byte ${place.byte})${column}: ${error.message}. ` +

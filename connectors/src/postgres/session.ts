@@ -124,21 +124,21 @@ export interface Database {
  */
 export function databaseOf(url: string | undefined): Database {
   const given = url ?? process.env['DATABASE_URL']
+  const source = given === process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'The database URL'
   if (given === undefined || given === '') {
     throw new UsageError(
       'USAGE',
-      'No database is named. Set DATABASE_URL=postgres://user:password@host:5432/database, ' +
-        'or give postgres(url).',
+      `No database is named. Set DATABASE_URL, or give postgres(url). ${urlForm}`,
     )
   }
   let parsed: URL
   try {
     parsed = new URL(given)
   } catch {
-    throw new UsageError('USAGE', badUrl('it is not a URL'))
+    throw new UsageError('USAGE', badUrl(source, 'it is not a URL'))
   }
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
-    throw new UsageError('USAGE', badUrl(`it begins with "${parsed.protocol}"`))
+    throw new UsageError('USAGE', badUrl(source, `it begins with "${parsed.protocol}"`))
   }
   const user = decodeURIComponent(parsed.username)
   const database = decodeURIComponent(parsed.pathname.slice(1))
@@ -215,6 +215,11 @@ function explained(error: unknown, { label }: Database): Error {
   )
 }
 
-function badUrl(problem: string): string {
-  return `The database URL can't be read: ${problem}. It looks like postgres://user:password@host:5432/database.`
+// Written without a password: the command line hides whatever stands in its place.
+const urlForm =
+  'A URL has the form postgres://user@host:5432/database, with ":" and the password after the user ' +
+  '(special characters %-encoded).'
+
+function badUrl(source: string, problem: string): string {
+  return `${source} can't be read: ${problem}. ${urlForm}`
 }

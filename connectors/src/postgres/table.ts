@@ -122,7 +122,7 @@ export async function noSuchTable(
   return new UsageError(
     'TABLE_NOT_FOUND',
     `There is no table "${labelOf(name)}" in ${database}.${hint} ` +
-      'Create it, or set create: true to have it made from the schema of the rows.',
+      'Create it, or have it made from the schema of the rows: create: true (millrace load: --create).',
     { facts: { table: labelOf(name) } },
   )
 }

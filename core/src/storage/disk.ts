@@ -105,7 +105,7 @@ export class Disk {
   diskFull(cause: unknown): UnavailableError {
     return new UnavailableError(
       'DISK_FULL',
-      `The disk of ${this.directory} is full: nothing of this was written. Free some space; writes go on by themselves then.`,
+      `The disk of ${this.directory} is full: nothing of this was written. Free some space and try again; a writer that still runs needs no restart.`,
       { cause, facts: { directory: this.directory } },
     )
   }

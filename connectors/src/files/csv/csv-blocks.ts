@@ -107,7 +107,9 @@ export class CsvBlocks {
       const reason = `a record longer than ${limits.maxRecordBytes} bytes begins here`
       return malformed(place, reason, 'Raise maxRecordBytes if that is meant.')
     }
-    const reason = `the quote that opens here is not closed within ${limits.maxRecordBytes} bytes`
+    const opened = 'the quote that opens here is not closed'
+    if (error.atEnd) return malformed(place, `${opened} before the file ends`, 'Close it.')
+    const reason = `${opened} within ${limits.maxRecordBytes} bytes`
     return malformed(place, reason, 'Close it, or raise maxRecordBytes if the field is that long.')
   }
 }

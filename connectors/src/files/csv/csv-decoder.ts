@@ -56,7 +56,11 @@ export class CsvDecoder {
     if (index < 0) return undefined
     const found = records[index]?.length ?? 0
     const next = 'Is a delimiter missing, or one not quoted?'
-    return { index, reason: `${found} fields where there should be ${width}`, next }
+    return {
+      index,
+      reason: `${found} ${found === 1 ? 'field' : 'fields'} where there should be ${width}`,
+      next,
+    }
   }
 
   #convert({ records, nullText }: CsvRecords): Problem | undefined {

@@ -182,7 +182,7 @@ describe('bad input is named by file, line and byte', () => {
   const byte = Buffer.byteLength(before)
 
   test.each([
-    ['a missing field', '7\n8,y\n', 0, /1 fields where there should be 2/],
+    ['a missing field', '7\n8,y\n', 0, /1 field where there should be 2/],
     ['a surplus field', '7,"y",9\n', 0, /3 fields where there should be 2/],
     ['a value of another type', 'seven,y\n', 0, /column a: "seven" is no int64/],
     ['an integer past int64', '9223372036854775808,y\n', 0, /column a: .* is no int64/],

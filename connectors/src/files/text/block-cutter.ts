@@ -27,10 +27,13 @@ export interface BlockLimits {
 /** Thrown with the byte where the record begins; the format turns it into words. */
 export class RecordTooLong extends Error {
   readonly byte: number
+  /** The file ended before the record did. */
+  readonly atEnd: boolean
 
-  constructor(byte: number) {
+  constructor(byte: number, atEnd: boolean) {
     super('a record is longer than the limit')
     this.byte = byte
+    this.atEnd = atEnd
   }
 }
 
@@ -79,7 +82,7 @@ export class BlockCutter {
         }
       }
       if (this.#isEnded || this.#filled >= this.#limits.maxRecordBytes) {
-        throw new RecordTooLong(this.#byte)
+        throw new RecordTooLong(this.#byte, this.#isEnded)
       }
       this.#grow()
     }
