@@ -39,8 +39,8 @@ export function narrow(limit: number): Dataset {
       for await (const batch of reader.batches()) yield batch.rows
       await reader.close()
     },
-    csvLine: (row) =>
-      `${new Date(Number(row['date'])).toISOString()},${row['delay']},${row['distance']},${row['origin']},${row['destination']}`,
+    csvLine: ({ date, delay, distance, origin, destination }) =>
+      [isoTime(date), delay, distance, origin, destination].join(','),
   }
 }
 
@@ -56,8 +56,8 @@ export function wide(limit: number): Dataset {
         yield Array.from({ length: Math.min(10_000, limit - from) }, (_, i) => wideRow(from + i))
       }
     },
-    csvLine: (row) =>
-      `${row['id']},${row['name']},${row['amount']},${new Date(Number(row['at'])).toISOString()},"${JSON.stringify(row['doc']).replaceAll('"', '""')}",${row['ok']}`,
+    csvLine: ({ id, name, amount, at, doc, ok }) =>
+      [id, name, amount, isoTime(at), quoted(JSON.stringify(doc)), ok].join(','),
   }
 }
 
@@ -70,6 +70,14 @@ function wideRow(i: number): Record<string, unknown> {
     doc: { city: 'Berlin', tags: ['a', 'b', `t${i % 50}`], score: i % 1000, open: i % 3 === 0 },
     ok: i % 2 === 0,
   }
+}
+
+function isoTime(timestampMs: unknown): string {
+  return new Date(Number(timestampMs)).toISOString()
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`
 }
 
 /** Writes a data set as CSV with a header; resolves with the number of rows. */

@@ -26,7 +26,8 @@ async function loadRow(): Promise<Row> {
         {},
       )
       const [count] = await database.sql('SELECT count(*) AS rows FROM numbers')
-      if (Number(count?.['rows']) !== csvRows) throw new Error(`${count?.['rows']} rows arrived`)
+      if (Number(count?.['rows']) !== csvRows)
+        throw new Error(`${Number(count?.['rows'])} rows arrived`)
       return found
     }),
   )
@@ -86,6 +87,6 @@ async function peakMegabytes(
   }, 50)
   const code = await new Promise((resolve) => void child.once('exit', resolve))
   clearInterval(watch)
-  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}`)
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${String(code)}`)
   return peakKilobytes / 1024
 }

@@ -47,18 +47,22 @@ export async function checkTables(database: Client): Promise<Check[]> {
   )
   const windows = await one(database, windowsRecomputed)
   return [
-    { what: 'flights: rows', expected: `${file.rows}`, found: `${raw['rows']}` },
-    { what: 'flights: sum of delay', expected: `${file.delay}`, found: `${raw['delay']}` },
-    { what: 'flights: sum of distance', expected: `${file.distance}`, found: `${raw['distance']}` },
+    { what: 'flights: rows', expected: `${file.rows}`, found: String(raw['rows']) },
+    { what: 'flights: sum of delay', expected: `${file.delay}`, found: String(raw['delay']) },
+    {
+      what: 'flights: sum of distance',
+      expected: `${file.distance}`,
+      found: String(raw['distance']),
+    },
     {
       what: 'delays_by_hour: windows',
-      expected: `${windows['expected']}`,
-      found: `${windows['found']}`,
+      expected: String(windows['expected']),
+      found: String(windows['found']),
     },
     {
       what: 'delays_by_hour: different from the raw table',
       expected: '0',
-      found: `${windows['different']}`,
+      found: String(windows['different']),
     },
   ]
 }

@@ -59,7 +59,7 @@ describe.skipIf(missing)(`Apache Kafka's dump tool reads our segments${missing}`
 
   test('and finds our indexes in agreement with them', async () => {
     const partition = join(directory, 'zstd', 'words-0')
-    for (const name of readdirSync(partition).filter((file) => /index$/.test(file))) {
+    for (const name of readdirSync(partition).filter((file) => file.endsWith('index'))) {
       const text = await dump(join(partition, name))
       expect(text).not.toMatch(/mismatch|corrupt|out of order/i)
     }

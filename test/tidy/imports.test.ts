@@ -25,10 +25,11 @@ describe('who may import whom', () => {
       /^(core\/src\/|node:|@node-rs\/crc32$|@platformatic\/wasm-utils$|@standard-schema\/spec$|fs-native-extensions$)/,
     'processors/src/': /^(processors\/src\/|@millrace\/core(\/io)?$|rxjs$|node:)/,
     'connectors/src/':
-      /^(connectors\/src\/|@millrace\/(core|core\/io|processors)$|node:|pg$|pg-copy-streams$|hyparquet(\/src\/\w+\.js)?$|hyparquet-compressors$|papaparse$|csv-parse(\/sync)?$|p-retry$)/,
+      /^(connectors\/src\/|@millrace\/(core|core\/io|processors)$|node:|pg$|hyparquet(\/src\/\w+\.js)?$|hyparquet-compressors$|papaparse$|csv-parse(\/sync)?$|p-retry$)/,
     'cli/src/':
       /^(cli\/src\/|@millrace\/(core|core\/io|processors|connectors)$|node:|commander$|cli-progress$)/,
-    'examples/': /^(examples\/|millrace$|@millrace\/(connectors|processors)\/testing$|node:|zod$|pg$)/,
+    'examples/':
+      /^(examples\/|millrace$|@millrace\/(connectors|processors)\/testing$|node:|zod$|pg$)/,
   }
   for (const [folder, allowed] of Object.entries(mayImport)) {
     test(`${folder} imports only what its row of ARCHITECTURE.md allows`, () => {
@@ -38,7 +39,8 @@ describe('who may import whom', () => {
   }
 
   test('only core/src/io/node-* touches the disk, sockets, timers and randomness', () => {
-    const effects = /^(node:)?(fs|net|http|https|dgram|tls|crypto|timers|child_process|os|worker_threads)(\/|$)|^fs-native/
+    const effects =
+      /^(node:)?(fs|net|http|https|dgram|tls|crypto|timers|child_process|os|worker_threads)(\/|$)|^fs-native/
     const inside = under('core/src/').filter((file) => !/core\/src\/io\/node-/.test(file.path))
     expect(offences(inside, (imported) => effects.test(imported))).toEqual([])
   })
@@ -47,7 +49,9 @@ describe('who may import whom', () => {
     const pure = product.filter((file) => /^core\/src\/(batch|serdes|groups)\//.test(file.path))
     expect(pure.length).toBeGreaterThan(0)
     expect(
-      offences(pure, (imported) => /core\/src\/(storage|embedded|transactions|io\/node-)/.test(imported)),
+      offences(pure, (imported) =>
+        /core\/src\/(storage|embedded|transactions|io\/node-)/.test(imported),
+      ),
     ).toEqual([])
   })
 
@@ -55,7 +59,9 @@ describe('who may import whom', () => {
     const clients = product.filter((file) => /^core\/src\/(producer|consumer)\//.test(file.path))
     expect(clients.length).toBeGreaterThan(0)
     expect(
-      offences(clients, (imported) => /core\/src\/(storage|embedded|transactions)\//.test(imported)),
+      offences(clients, (imported) =>
+        /core\/src\/(storage|embedded|transactions)\//.test(imported),
+      ),
     ).toEqual([])
   })
 
