@@ -63,6 +63,16 @@ describe('the fast writer of flat objects', () => {
     expect(printed).toBeGreaterThan(500)
   })
 
+  it('writes a value or leaves it, whatever it has written before', () => {
+    fc.assert(
+      fc.property(fc.array(flat, { maxLength: 30 }), flat, (before, value) => {
+        const print = printer()
+        for (const other of before) print(other)
+        expect(print(value)?.toString()).toBe(printer()(value)?.toString())
+      }),
+    )
+  })
+
   it('leaves values alone that it has given before', () => {
     const print = printer()
     const given: { bytes: Buffer; text: string }[] = []

@@ -8,8 +8,6 @@ export type JsonPrinter = (value: unknown) => Buffer | undefined
 
 const PRINTED_KINDS = ['string', 'uuid', 'integer', 'number', 'boolean', 'date', 'bigint']
 const SLAB_BYTES = 16 * 1024
-/** What is left of a slab that is not worth trying. */
-const ROOM_BYTES_MIN = 1024
 
 /**
  * A writer for flat objects that puts the JSON text straight into bytes. Whatever does not fit the
@@ -28,11 +26,13 @@ export function compilePrinter(shape: Shape): JsonPrinter | undefined {
   let slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   let position = 0
   return (value) => {
-    if (position + ROOM_BYTES_MIN > SLAB_BYTES) {
+    let end = print(slab, position, value)
+    if ((end < 0 || end > SLAB_BYTES) && position > 0) {
+      // For want of room, perhaps. A value must not be bytes or text by the chance of its place.
       slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
       position = 0
+      end = print(slab, position, value)
     }
-    const end = print(slab, position, value)
     if (end < 0 || end > SLAB_BYTES) return undefined
     const printed = slab.subarray(position, end)
     position = end
