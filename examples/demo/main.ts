@@ -1,6 +1,6 @@
 // npm run demo [-- --limit N] [-- --fresh]
 import { spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, styleText } from 'node:util'
@@ -9,15 +9,7 @@ import { Client } from 'pg'
 import { worstHours } from './chart.ts'
 import { claimHome, DifferentDemoError } from './home.ts'
 
-const { values: options } = parseArgs({
-  options: { limit: { type: 'string' }, fresh: { type: 'boolean', default: false } },
-})
-if (options.limit !== undefined) {
-  if (!/^[1-9]\d*$/.test(options.limit))
-    fail(`--limit takes a number of flights, not "${options.limit}".`, 2)
-  process.env['DEMO_LIMIT'] = options.limit
-}
-
+const options = readOptions()
 const home = process.env['DEMO_HOME'] ?? '.millrace-demo'
 // Both of us get a terminal's Ctrl-C; the pipeline drains and tells by its exit code.
 process.on('SIGINT', () => {})
@@ -29,6 +21,25 @@ try {
   await server?.stop()
 }
 
+function readOptions(): { limit?: string | undefined; fresh: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { limit: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+    })
+    if (values.limit !== undefined) {
+      if (!/^[1-9]\d*$/.test(values.limit)) {
+        throw new Error(`--limit takes a number of flights, not "${values.limit}".`)
+      }
+      process.env['DEMO_LIMIT'] = values.limit
+    }
+    return values
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`)
+    console.error('usage: npm run demo [-- [--limit N] [--fresh]]')
+    process.exit(2)
+  }
+}
+
 async function demo(url: string): Promise<number> {
   const client = new Client({ connectionString: url })
   await client.connect()
@@ -38,8 +49,9 @@ async function demo(url: string): Promise<number> {
     const code = await runPipeline()
     return code === 0 ? await report(client) : code
   } catch (error) {
-    if (error instanceof DifferentDemoError) fail(error.message, 2)
-    throw error
+    if (!(error instanceof DifferentDemoError)) throw error
+    console.error(`error: ${error.message}`)
+    return 2
   } finally {
     await client.end()
   }
@@ -88,10 +100,3 @@ async function report(client: Client): Promise<number> {
   console.log(`\n${await worstHours(client)}`)
   return checks.every(({ expected, found }) => expected === found) ? 0 : 1
 }
-
-function fail(message: string, code: number): never {
-  console.error(`error: ${message}`)
-  process.exit(code)
-}
-
-if (!existsSync(home)) console.error(`The log and the database lie in ${home}.`)
