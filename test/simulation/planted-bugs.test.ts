@@ -10,8 +10,8 @@ test('at least twelve bugs are planted', () => {
   expect(plantedBugs.length).toBeGreaterThanOrEqual(12)
 })
 
-describe.concurrent('the simulation finds a planted bug', { timeout: 120_000 }, () => {
-  test.each(plantedBugs)('$name', { concurrent: false }, async (bug) => {
+describe('the simulation finds a planted bug', { timeout: 120_000 }, () => {
+  test.each(plantedBugs)('$name', async (bug) => {
     expect(timesFound(bug), `times that the text to replace stands in ${bug.file}`).toBe(1)
     const request = { firstSeed: 1, count: SEED_BUDGET, step: 1, failuresMax: 1, bug: bug.name }
     const { failures } = await runInProcess(request)

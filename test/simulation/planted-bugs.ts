@@ -84,8 +84,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'decision forgotten before its markers are durable',
     file: 'core/src/transactions/markers.ts',
-    find: 'partition.whenSynced(baseOffset + 1).then(oneSynced)',
-    replace: 'Promise.resolve(baseOffset).then(oneSynced)',
+    find: '    await partition.whenSynced(offset)\n',
+    replace: '',
   },
   {
     name: 'producer state lost at a restart',
