@@ -56,12 +56,10 @@ export async function readMeta(
 export async function claimDirectory(
   ports: Ports,
   disk: Disk,
-  owner: Readonly<Record<string, unknown>>,
+  owner: { readonly pid: number; readonly host: string },
 ): Promise<{ lock: FileLock; meta: DataDirectoryMeta }> {
-  const { fileSystem } = ports
-  const root = disk.directory
-  await makeDirectories(disk, root)
-  const lock = await lockDirectory(fileSystem, root, { ...owner, sinceMs: ports.clock.nowMs() })
+  await makeDirectories(disk, disk.directory)
+  const lock = await lockDirectory(disk, { ...owner, sinceMs: ports.clock.nowMs() })
   try {
     return { lock, meta: await readOrMakeMeta(ports, disk) }
   } catch (error) {

@@ -221,9 +221,11 @@ export class EmbeddedLog implements Log {
       await retention.close()
       await transactions.settled()
       await topics.settled()
-      await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
+      const closing = topics.partitions.map((partition) => partition.close())
+      const closed = await Promise.allSettled(closing)
       await transactions.close()
       await journal.close()
+      for (const result of closed) if (result.status === 'rejected') throw result.reason
     } finally {
       await lock.release()
     }

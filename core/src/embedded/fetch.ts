@@ -76,19 +76,24 @@ function limitsOf(context: FetchContext, request: FetchRequest, wanted: FetchPar
     const { log } = context.find(wanted)
     const isCommitted = request.isolation === 'read_committed'
     const limitOffset = isCommitted ? log.lastStableOffset : log.visibleOffset
-    return { log, limitOffset, error: findRefusal(log, wanted) }
+    return { log, limitOffset, error: findRefusal(log, wanted, limitOffset) }
   } catch (error) {
     if (error instanceof MillraceError) return { log: undefined, limitOffset: 0, error }
     throw error
   }
 }
 
-function findRefusal(log: PartitionLog, wanted: FetchPartition): MillraceError | undefined {
+function findRefusal(
+  log: PartitionLog,
+  wanted: FetchPartition,
+  limitOffset: number,
+): MillraceError | undefined {
   const { position, topicId } = wanted
   if (topicId !== undefined && topicId !== log.topicId) {
     return diverged(log, position, `the topic's id is ${log.topicId}, not ${topicId}`)
   }
-  if (log.damage !== undefined && position.offset >= log.endOffset) {
+  // Nothing more will ever come before the damage, so waiting for it would never end.
+  if (log.damage !== undefined && position.offset >= limitOffset) {
     return log.damageError(log.damage)
   }
   const why = findDivergence(log, position)

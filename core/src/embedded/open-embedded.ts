@@ -21,9 +21,10 @@ const JOURNAL_PLACE = { topic: JOURNAL_TOPIC, partition: 0 }
 export async function openEmbedded(directory: string, ports: Ports): Promise<EmbeddedLog> {
   const disk = new Disk(ports.fileSystem, directory)
   const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
+  let journal: Journal | undefined
   try {
     const registry = await beginEpoch(disk, meta.logId)
-    const journal = await openJournal(disk, ports, meta.logId, registry)
+    journal = await openJournal(disk, ports, meta.logId, registry)
     await forgetDeletedTopics(journal, registry)
     const transactions = new TransactionCoordinator(journal, ports.clock)
     const { clock, random } = ports
@@ -47,6 +48,9 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
       groups: new GroupCoordinator({ clock, random }),
     })
   } catch (error) {
+    await journal?.close().catch(() => {
+      // The error that is thrown says more.
+    })
     await lock.release()
     throw error
   }

@@ -19,8 +19,8 @@ export async function renameForDeletion(
   const paths: string[] = []
   for (const partition of partitions) {
     const from = partitionPath(disk.directory, { topic: topic.name, partition })
-    const base = `${topic.name}-${partition}`.slice(0, NAME_LENGTH_MAX - ends.length)
-    const to = `${disk.directory}/${base}${ends}`
+    const suffix = `-${partition}${ends}`
+    const to = `${disk.directory}/${topic.name.slice(0, NAME_LENGTH_MAX - suffix.length)}${suffix}`
     // After a crash the name may belong to a topic made anew.
     if (await belongsTo(disk, from, topic.topicId)) {
       await disk.attempt('delete a topic', () => disk.fileSystem.rename(from, to))

@@ -1,4 +1,4 @@
-import { FailedError, UnavailableError } from '../errors.ts'
+import { FailedError, MillraceError, UnavailableError, UsageError } from '../errors.ts'
 import type { File, FileSystem } from '../io/index.ts'
 import { errnoOf, writeFully } from './transfer.ts'
 
@@ -78,8 +78,9 @@ export class Disk {
     try {
       return await run()
     } catch (error) {
-      if (error instanceof FailedError || error instanceof UnavailableError) throw error
+      if (error instanceof MillraceError) throw error
       if (isShortage(error)) throw tooManyFiles(error)
+      if (isForbidden(error)) throw this.#forbidden(step, error)
       throw isDiskFull(error) ? this.diskFull(error) : this.fail(step, error)
     }
   }
@@ -101,6 +102,14 @@ export class Disk {
     return this.#failure
   }
 
+  #forbidden(step: string, cause: unknown): UsageError {
+    return new UsageError(
+      'USAGE',
+      `Millrace could not ${step} (${messageOf(cause)}). Nothing was changed; give a directory that this user may write.`,
+      { cause, facts: { directory: this.directory, step } },
+    )
+  }
+
   /** The error for a write that found no room. */
   diskFull(cause: unknown): UnavailableError {
     return new UnavailableError(
@@ -114,6 +123,11 @@ export class Disk {
 function isDiskFull(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno === 'ENOSPC' || errno === 'EDQUOT'
+}
+
+/** The place, not the disk, is unfit for a log. */
+function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(errnoOf(error) ?? '')
 }
 
 /** The process, not the disk, has run out of something. */

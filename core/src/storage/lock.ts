@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import type { FileLock, FileSystem } from '../io/index.ts'
+import type { Disk } from './disk.ts'
 import { readSmallFile } from './checkpoint.ts'
 import { writeFully } from './transfer.ts'
 
@@ -9,21 +10,28 @@ export const LOCK_FILE = '.lock'
 /**
  * Takes a data directory for writing until released or until the process ends.
  *
- * @param owner What the error tells others: process id, host, since when.
+ * @param owner What the error tells others.
  * @throws UsageError DATA_DIRECTORY_IN_USE naming the owner.
  */
 export async function lockDirectory(
-  fileSystem: FileSystem,
-  directory: string,
-  owner: Readonly<Record<string, unknown>>,
+  disk: Disk,
+  owner: { readonly pid: number; readonly host: string; readonly sinceMs: number },
 ): Promise<FileLock> {
+  const { directory, fileSystem } = disk
   const path = `${directory}/${LOCK_FILE}`
-  const file = await fileSystem.open(path, 'create')
+  const file = await disk.attempt(`lock ${path}`, () => fileSystem.open(path, 'create'))
   try {
     const lock = await fileSystem.tryLock(path)
     if (lock === undefined) throw await inUse(fileSystem, directory)
-    await file.truncate(0)
-    await writeFully(file, Buffer.from(`${JSON.stringify(owner)}\n`), 0)
+    try {
+      await disk.attempt(`write ${path}`, async () => {
+        await file.truncate(0)
+        await writeFully(file, Buffer.from(`${JSON.stringify(owner)}\n`), 0)
+      })
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
     return lock
   } finally {
     await file.close()

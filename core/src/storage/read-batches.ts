@@ -29,6 +29,10 @@ export interface ReadResult {
 
 /** Room for what an index entry may lie in front of the batch wanted. */
 const SLACK_BYTES = 4096
+
+/** One answer holds no more, unless its first batch is larger: readers come again for the rest. */
+const READ_BYTES_MAX = 32 * 1024 * 1024
+
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -50,7 +54,8 @@ export async function readBatches(log: PartitionLog, request: ReadRequest): Prom
   const position = segment.positionNear(request.offset)
   segment.lease()
   try {
-    let wantedBytes = Math.max(request.maxBytes + SLACK_BYTES, HEADER_BYTES)
+    const maxBytes = Math.min(request.maxBytes, READ_BYTES_MAX)
+    let wantedBytes = Math.max(maxBytes + SLACK_BYTES, HEADER_BYTES)
     for (;;) {
       const walk = new BatchWalk(log, segment, request, position)
       await walk.load(wantedBytes)

@@ -1,7 +1,7 @@
 import type { File } from '../io/index.ts'
 import type { Durability } from '../log.ts'
 import type { TransactionPartition } from '../transactions/journal-state.ts'
-import { readSmallFile } from './checkpoint.ts'
+import { damagedFile, readSmallFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { UNSYNCED_BYTES_MAX } from './committer.ts'
 import { loadBatches } from './load-batches.ts'
@@ -66,8 +66,14 @@ class Recovery {
     const bases = (await disk.fileSystem.list(directory))
       .map(segmentBaseOffset)
       .filter((base) => base !== undefined)
-    await this.#remakeEmptySegment(bases)
-    log.startOffset = bases[0] ?? 0
+    const [first] = bases
+    if (first === undefined) {
+      throw damagedFile(
+        `${directory}/${segmentFileName(0, '.log')}`,
+        'no file with records is there',
+      )
+    }
+    log.startOffset = first
     for (const base of bases) {
       await this.#openSegment(base, base === bases.at(-1))
       if (log.damage !== undefined) break
@@ -77,24 +83,6 @@ class Recovery {
     log.visibleOffset = log.endOffset
     log.producers.keep()
     return log
-  }
-
-  /**
-   * Makes an empty last file anew. When the sync of its entry failed, the next sync may pass over it, and
-   * records that were synced into the file would go with its entry.
-   */
-  async #remakeEmptySegment(bases: readonly number[]): Promise<void> {
-    const { disk, directory } = this.#request
-    const last = bases.at(-1)
-    if (last === undefined || bases.length === 1) return
-    const path = `${directory}/${segmentFileName(last, '.log')}`
-    const found = await disk.fileSystem.stat(path)
-    if (found?.sizeBytes !== 0) return
-    await disk.attempt(`make ${path} anew`, async () => {
-      await disk.fileSystem.remove(path)
-      await (await disk.fileSystem.open(path, 'create')).close()
-    })
-    await disk.syncDirectory(directory)
   }
 
   /** Adds what the batches cannot tell. */

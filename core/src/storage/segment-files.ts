@@ -1,3 +1,4 @@
+import { FailedError } from '../errors.ts'
 import type { Disk } from './disk.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
 import { errnoOf, writeFully } from './transfer.ts'
@@ -21,7 +22,7 @@ export async function createSegment(
 
 /**
  * Writes a segment's `.index` and `.timeindex` for Kafka's tools. They are never read back, so a full
- * disk only leaves them out.
+ * disk or a lack of files only leaves them out.
  */
 export async function writeIndexFiles(
   disk: Disk,
@@ -33,7 +34,7 @@ export async function writeIndexFiles(
     await writeCache(disk, `${base}.index`, segment.offsets.encode(), state)
     await writeCache(disk, `${base}.timeindex`, segment.times.encode(), state)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOSPC') throw disk.fail('write', error)
+    if (errnoOf(error) === 'EIO' || error instanceof FailedError) throw disk.fail('write', error)
   }
 }
 
