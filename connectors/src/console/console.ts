@@ -62,7 +62,7 @@ function plain(_name: string, value: unknown): unknown {
 }
 
 // Node has it; TypeScript's library doesn't yet.
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+const rawJson = (JSON as unknown as { rawJSON: (this: void, text: string) => unknown }).rawJSON
 
 async function writeAll(stream: Writable, text: string): Promise<void> {
   if (!stream.writable) throw closed()

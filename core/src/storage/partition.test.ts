@@ -103,7 +103,9 @@ describe('segments', () => {
       '00000000000000000006.log',
       '00000000000000000008.log',
     ])
-    expect((await readValues(log, 't', 0)).map((value) => value[0])).toEqual([...'0123456789'])
+    expect((await readValues(log, 't', 0)).map((value) => value[0])).toEqual(
+      Array.from('0123456789'),
+    )
   })
 
   test('a segment is rolled when its first record is older than segmentMs', async () => {
@@ -230,9 +232,9 @@ describe('trim', () => {
     const { log, ports } = await logWithTopic({ segmentBytes: 1024 })
     for (let n = 0; n < 10; n++) await append(log, 't', 0, [`${n}`.repeat(300)])
     expect(await log.trim({ topic: 't', partition: 0 }, 5)).toBe(5)
-    expect((await readValues(log, 't', 0)).map((value) => value[0])).toEqual([...'56789'])
+    expect((await readValues(log, 't', 0)).map((value) => value[0])).toEqual(Array.from('56789'))
     const again = await open('/data', { ports: ports.machine.boot() })
-    expect((await readValues(again, 't', 0)).map((value) => value[0])).toEqual([...'56789'])
+    expect((await readValues(again, 't', 0)).map((value) => value[0])).toEqual(Array.from('56789'))
     const names = await again.describeTopic('t')
     expect(names.partitions[0]?.startOffset).toBe(5)
   })
