@@ -68,13 +68,20 @@ export async function readExactly(
  *
  * @throws UsageError INPUT_CHANGED when they differ: rows would be skipped or doubled.
  */
-export function refuseChangedFile(path: string, stored: FileIdentity, now: FileIdentity): void {
-  const difference = describeDifference(stored, now)
+export function refuseChangedFile(
+  path: string,
+  stored: { readonly file: FileIdentity; readonly rows?: number },
+  now: FileIdentity,
+): void {
+  const difference = describeDifference(stored.file, now)
   if (difference === undefined) return
+  const { rows } = stored
+  const rest = rows === undefined ? 'what is left of it' : `what follows the first ${rows} rows`
   throw new UsageError(
     'INPUT_CHANGED',
     `${path} has changed since reading of it began (${difference}), so the stored position no ` +
-      'longer fits. Put the old file back to go on, or read the new one under another name.',
+      `longer fits. Put the old file back to go on; or put ${rest}, which were read, into another ` +
+      'file and read that.',
     { facts: { file: path } },
   )
 }

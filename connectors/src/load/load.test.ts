@@ -207,7 +207,7 @@ describe('what the table refuses is named by file, line and byte', () => {
   const good = lines(20_000)
 
   test.each([
-    ['a value of the wrong type', 'x,"n"\n', /column id: invalid input syntax for type integer/],
+    ['a value of the wrong type', 'x,"n"\n', /column "id": invalid input syntax for type integer/],
     ['a missing field', '7\n', /missing data for column "name"/],
     ['a value that breaks a constraint', '-1,"n"\n', /check constraint/],
     ['a repeated key, found later', '5,"n"\n', /duplicate key/],
@@ -236,7 +236,9 @@ describe('what the table refuses is named by file, line and byte', () => {
     const columnData = [{ name: 'n', type: 'INT32' as const, data: [1, 2, 70_000] }]
     const path = await temporaryFile(new Uint8Array(parquetWriteBuffer({ columnData })))
     const sink = postgres(database.url).table('small')
-    await expect(load({ source: parquet(path), sink })).rejects.toThrow(/Row 3 of the input.*70000/)
+    await expect(load({ source: parquet(path), sink })).rejects.toThrow(
+      /Row 3 of parquet input.*70000/,
+    )
   })
 })
 

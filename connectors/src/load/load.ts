@@ -79,7 +79,7 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
       const rowsBefore = position?.rows ?? 0
       meter.start(reader.total, rowsBefore)
       const transactionBytes = options.transactionBytes ?? 32 * 1024 * 1024
-      await transfer({ reader, task, meter, signal, transactionBytes })
+      await transfer({ input: source.name, reader, task, meter, signal, transactionBytes })
       const { rows } = meter
       const outcome = outcomeOf(signal, rows > rowsBefore || position === undefined)
       return { outcome, rows, rowsBefore, columns, elapsedMs: meter.finish(!signal.aborted) }

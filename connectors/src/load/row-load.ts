@@ -8,6 +8,8 @@ const transactionRowsMax = 32_768
 
 /** What moves rows, and where it reports. */
 export interface Transfer<Reader = SourceReader<unknown>, Task = SinkTask> {
+  /** The source's name. */
+  readonly input: string
   readonly reader: Reader
   readonly task: Task
   readonly meter: ProgressMeter
@@ -19,6 +21,7 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Writes a source's rows, some batches a transaction; the next is read while one is written. */
 export async function writeRows({
+  input,
   reader,
   task,
   meter,
@@ -34,7 +37,7 @@ export async function writeRows({
     rows = []
     bytesWritten = last.bytesRead
     await written
-    written = write(task, batch, last.rowsRead)
+    written = write(task, batch, last.rowsRead, input)
     // It is awaited before the next; until then nobody else looks at it.
     written.catch(() => {})
   }
@@ -59,23 +62,28 @@ function sinkBatch(rows: readonly Row[], last: SourceBatch<unknown>): SinkBatch 
   }
 }
 
-async function write(task: SinkTask, batch: SinkBatch, rowsRead: number): Promise<void> {
+async function write(
+  task: SinkTask,
+  batch: SinkBatch,
+  rowsRead: number,
+  input: string,
+): Promise<void> {
   try {
     await task.write(batch)
   } catch (error) {
-    throw inWordsOfInput(error, rowsRead - batch.size)
+    throw inWordsOfInput(error, rowsRead - batch.size, input)
   }
 }
 
 /** The sink counts rows in its batch; whoever reads the error counts those of the input. */
-function inWordsOfInput(error: unknown, rowsBefore: number): unknown {
+function inWordsOfInput(error: unknown, rowsBefore: number, input: string): unknown {
   if (!(error instanceof RejectedError) || typeof error.facts['index'] !== 'number') return error
-  const { index, cause } = error.facts
+  const { index, cause, table } = error.facts
   const row = rowsBefore + index + 1
   const reason = typeof cause === 'string' ? cause : error.message
   return new RejectedError(
     error.code,
-    `Row ${row} of the input can't be stored: ${reason}. ${nextStep(rowsBefore)}`,
+    `Row ${row} of ${input} can't be stored in the table "${String(table)}": ${reason}. ${nextStep(rowsBefore)}`,
     { cause: error, facts: { ...error.facts, row } },
   )
 }

@@ -1,9 +1,17 @@
-import { BatchReader, type Column, invariant, type Log, type TopicPartition } from '@millrace/core'
+import {
+  BatchReader,
+  type Column,
+  invariant,
+  type Log,
+  RejectedError,
+  type TopicPartition,
+} from '@millrace/core'
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
 import { appendDeadLetters, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
 import { type Delivery, DeliverTask } from './deliver-task.ts'
 import { Epoch } from './epoch.ts'
+import { failed } from './failures.ts'
 import { PositionReporter } from './position-reporter.ts'
 import type { StageCounters } from './progress.ts'
 import type { RunContext } from './stage-context.ts'
@@ -143,7 +151,7 @@ export class DeliverLane {
     const { log, plan, trimmer } = this.#context
     const { batch, letters, position, records, bytes } = delivery
     await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
-    if (batch.size > 0 || letters.length > 0) await task.sinkTask.write(batch)
+    if (batch.size > 0 || letters.length > 0) await this.#writeBatch(task, delivery)
     this.#countRefused()
     this.#counters.rows += records
     this.#counters.bytes += bytes
@@ -153,6 +161,25 @@ export class DeliverLane {
     if (this.#stage.sink.guarantee === 'exactly-once') await this.#reporter.report(stored)
     else await log.commitPositions({ group: this.#group, positions: [stored] })
     if (batch.size > 0) await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+  }
+
+  /** The sink counts rows of its batch; whoever reads the error looks for a record of the topic. */
+  async #writeBatch({ input, sinkTask }: DeliverTask, delivery: Delivery): Promise<void> {
+    try {
+      await sinkTask.write(delivery.batch)
+    } catch (error) {
+      const index = error instanceof RejectedError ? error.facts['index'] : undefined
+      if (!(error instanceof RejectedError) || typeof index !== 'number') throw error
+      const { cause } = error.facts
+      const reason = typeof cause === 'string' ? cause : error.message
+      throw failed({
+        at: this.#stage.sink.name,
+        what: 'cannot be stored',
+        error: new RejectedError(error.code, reason, { cause: error, facts: error.facts }),
+        origin: { topic: input.topic, partition: input.partition },
+        offset: delivery.offsets[index] ?? -1,
+      })
+    }
   }
 
   #sinkContext(): SinkContext {

@@ -17,26 +17,35 @@ export interface Failure {
   readonly bytes: () => { readonly key: Uint8Array | null; readonly value: Uint8Array | null }
 }
 
+/** What messages say of a record that failed. */
+export type RefusedRecord = Pick<Failure, 'at' | 'what' | 'error' | 'origin' | 'offset'>
+
 /** What a stage does with records that fail: the pipeline's policy, counted and reported. */
 export class Failures {
   readonly #policy: ErrorPolicy
   readonly #counters: StageCounters
   readonly #keep: (letter: DeadLetterRecord) => void
+  readonly #placeOf: (failure: RefusedRecord) => string
 
-  /** @param keep takes a dead letter into what is made durable before, or with, the commit that passes it. */
+  /**
+   * @param keep takes a dead letter into what is made durable before, or with, the commit that passes it.
+   * @param placeOf how messages call the record's place.
+   */
   constructor(
     policy: ErrorPolicy,
     counters: StageCounters,
     keep: (letter: DeadLetterRecord) => void,
+    placeOf = placeInTopic,
   ) {
     this.#policy = policy
     this.#counters = counters
     this.#keep = keep
+    this.#placeOf = placeOf
   }
 
   /** @throws RejectedError under the policy `fail`; the epoch is then aborted and nothing of it happened. */
   handle(failure: Failure): void {
-    if (this.#policy === 'fail') throw failed(failure)
+    if (this.#policy === 'fail') throw failed(failure, this.#placeOf(failure))
     this.#counters.skipped++
     if (this.#policy === 'skip') return
     this.#counters.deadLetters++
@@ -54,14 +63,27 @@ export class Failures {
   }
 }
 
-function failed({ at, what, error, origin, offset }: Failure): RejectedError {
-  const place = `${origin.topic}[${origin.partition}]@${offset}`
+/** A record of a topic. */
+function placeInTopic({ origin, offset }: RefusedRecord): string {
+  return `the record ${origin.topic}[${origin.partition}]@${offset}`
+}
+
+/** A row of a source, counted from 1. */
+export function placeInSource({ origin, offset }: RefusedRecord): string {
+  return `row ${offset + 1} of ${origin.topic}`
+}
+
+/** The error that ends a run under the policy `fail`. */
+export function failed(record: RefusedRecord, place = placeInTopic(record)): RejectedError {
+  const { at, what, error, origin, offset } = record
   const message =
-    `${at}: the record ${place} ${what}: ${messageOf(error)} Nothing of it was committed. ` +
-    `Correct the pipeline or the record; or pass over such records with onError 'dead-letter' or 'skip'.`
+    `${at}: ${place} ${what}: ${messageOf(error)} Nothing of it was committed. ` +
+    `Correct the pipeline or the record; or pass over such records with onError 'dead-letter' or 'skip' ` +
+    `(--on-error).`
+  const facts = error instanceof MillraceError ? error.facts : {}
   return new RejectedError(codeOf(error), message, {
     cause: error,
-    facts: { ...origin, offset, at },
+    facts: { ...facts, ...origin, offset, at },
   })
 }
 

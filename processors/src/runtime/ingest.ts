@@ -5,7 +5,7 @@ import type { IngestStage } from '../plan.ts'
 import type { SourceBatch, SourceReader } from '../source.ts'
 import { deadLetterTopic } from './dead-letter.ts'
 import { Epoch } from './epoch.ts'
-import { Failures } from './failures.ts'
+import { Failures, placeInSource } from './failures.ts'
 import { OutputWriter } from './output-writer.ts'
 import { StageCounters } from './progress.ts'
 import { readSourcePositions, type SourceState } from './source-positions.ts'
@@ -53,8 +53,11 @@ export class IngestRun implements StageRun {
       writtenTopics(this.#context, names),
     )
     this.#writer = writer
-    const failures = new Failures(onError, this.counters, (letter) =>
-      writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
+    const failures = new Failures(
+      onError,
+      this.counters,
+      (letter) => writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
+      placeInSource,
     )
     const task = new StageTask({
       partition: 0,

@@ -97,7 +97,7 @@ describe('a record that fails', () => {
   test('may be a row that does not fit its topic', async () => {
     const kit = new PipelineTest(doubling)
     kit.feed([sale('a', 0), { shop: 'a', amount: 7, time: 'yesterday' }])
-    await expect(kit.flow()).rejects.toThrow(/record till\[0]@1 cannot be written.*yesterday/)
+    await expect(kit.flow()).rejects.toThrow(/row 2 of till cannot be written.*yesterday/)
     await kit.flow({ onError: 'dead-letter' })
     expect(kit.rows()).toHaveLength(1)
     expect((await kit.records(deadLetters)).map(({ value }) => value)).toEqual([

@@ -9,6 +9,9 @@ export type Topics = ReadonlyMap<string, TopicDescription>
 // Hand-over topics give up whole segments; small ones give disk back soon.
 const TRIMMED_SEGMENT_BYTES = 16 * 1024 * 1024
 
+// Also what was too large for its own topic must find room here, and all letters of an epoch at once.
+const DEAD_LETTERS_BYTES_MAX = 64 * 1024 * 1024
+
 /** Where the positions of a pipeline's sources are kept: key = stage, value = position. */
 export function sourcesTopic(pipeline: string): string {
   return `__${pipeline}-sources`
@@ -44,7 +47,8 @@ export async function prepareTopics(
   await ensure({ name: sourcesTopic(plan.pipeline), ...compacted })
   await ensure({ name: topologyTopic(plan.pipeline), ...compacted })
   if (keepsDeadLetters) {
-    await ensure({ name: deadLetterTopic(plan.pipeline), config: { cleanup: 'compact' } })
+    const config = { cleanup: 'compact', maxMessageBytes: DEAD_LETTERS_BYTES_MAX } as const
+    await ensure({ name: deadLetterTopic(plan.pipeline), config })
   }
   return topics
 }

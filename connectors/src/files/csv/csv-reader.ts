@@ -28,7 +28,7 @@ export async function openCsv(
   try {
     const identity = await identifyFile(file)
     const stored = position === undefined ? undefined : readFilePosition(path, position, COUNTERS)
-    if (stored) refuseChangedFile(path, stored.file, identity)
+    if (stored) refuseChangedFile(path, stored, identity)
     const limits = { blockBytes: BLOCK_BYTES, maxRecordBytes: maxRecordBytes(options) }
     const layout = await probeCsv(path, file, options, limits)
     const start = stored ?? { byte: layout.bodyByte, rows: 0 }

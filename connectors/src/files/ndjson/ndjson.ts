@@ -39,9 +39,9 @@ export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {})
         const limits = { blockBytes: BLOCK_BYTES, maxRecordBytes }
         let start = { byte: 0, rows: 0 }
         if (context.position !== undefined) {
-          const { file: stored, ...at } = readFilePosition(path, context.position, COUNTERS)
+          const stored = readFilePosition(path, context.position, COUNTERS)
           refuseChangedFile(path, stored, identity)
-          start = at
+          start = { byte: stored.byte, rows: stored.rows }
         }
         const columns = await probeColumns(path, file, limits)
         const from = { path, file, identity, columns, limits, start, signal: context.signal }

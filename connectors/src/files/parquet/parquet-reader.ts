@@ -35,7 +35,7 @@ interface ParquetPosition {
 function startPosition(path: string, context: SourceContext, now: FileIdentity): ParquetPosition {
   if (context.position === undefined) return { rowGroup: 0, row: 0 }
   const { file, ...position } = readFilePosition(path, context.position, ['rowGroup', 'row'])
-  refuseChangedFile(path, file, now)
+  refuseChangedFile(path, { file }, now)
   return position
 }
 
