@@ -1,5 +1,5 @@
 import type { NewTopic, TopicConfig } from '@millrace/core'
-import { ModelTopic } from './model.ts'
+import { ModelTopic } from './model-topic.ts'
 import { topicThere, type World } from './world.ts'
 import type { Actor } from './writers.ts'
 

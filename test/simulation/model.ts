@@ -1,177 +1,25 @@
-import type {
-  FetchedPartition,
-  Position,
-  StoredPosition,
-  TopicConfig,
-  TopicDescription,
-} from '@millrace/core'
+import type { FetchedPartition, TopicConfig, TopicDescription } from '@millrace/core'
 import { BatchReader } from '../../core/src/batch/index.ts'
-
-/** What a life has found out about the end of a transaction. */
-type TransactionState = 'open' | 'committing' | 'committed' | 'aborted'
-
-/** Records written together over partitions, and a position with them. */
-export interface ModelTransaction {
-  readonly name: string
-  readonly batches: SentBatch[]
-  state: TransactionState
-}
-
-/** A batch that was given to the log. */
-export interface SentBatch {
-  readonly partition: ModelPartition
-  /** Its records have the ids `firstId`, `firstId + 1`, … */
-  readonly firstId: number
-  readonly count: number
-  sizeBytes: number
-  readonly timestampMs: number
-  readonly sentAtMs: number
-  readonly sentAtElapsedMs: number
-  readonly transaction: ModelTransaction | undefined
-  /** `sent`: the outcome is unknown. `refused`, `gone`: it must never be seen. */
-  state: 'sent' | 'durable' | 'refused' | 'gone'
-  /** What the log answered; −1 before. A transaction's batch may vanish until its commit is answered. */
-  baseOffset: number
-  leaderEpoch: number
-}
-
-/** A position that was given to the log, and the transaction it came with. */
-interface SentPosition {
-  readonly stored: StoredPosition
-  readonly transaction: ModelTransaction | undefined
-  isAcknowledged: boolean
-}
-
-/** Thrown when the log and the model disagree: the log has a bug. */
-export class BrokenPromise extends Error {
-  override name = 'BrokenPromise'
-}
-
-/** Says that the log broke a promise, unless `condition` holds. */
-export function promise(condition: boolean, broken: () => string): asserts condition {
-  if (!condition) throw new BrokenPromise(broken())
-}
-
-/** One partition as an array: which record lies at which offset, as far as it is known for good. */
-export class ModelPartition {
-  readonly topic: ModelTopic
-  readonly partition: number
-  /** Record id by offset, for records that were acknowledged or seen. */
-  readonly idAt: (number | undefined)[] = []
-  readonly epochAt: (number | undefined)[] = []
-  readonly sent: SentBatch[] = []
-  startOffset = 0
-  trimRequested = 0
-  /** Below this everything survives a power loss, whatever the topic's durability. */
-  durableOffset = 0
-  epochMax = -1
-
-  constructor(topic: ModelTopic, partition: number) {
-    this.topic = topic
-    this.partition = partition
-  }
-
-  get name(): string {
-    return `${this.topic.name}-${this.partition}`
-  }
-
-  /** The log says that a batch lies at `baseOffset`. */
-  place(batch: SentBatch, baseOffset: number, leaderEpoch: number): void {
-    promise(
-      batch.baseOffset < 0 || batch.baseOffset === baseOffset,
-      () =>
-        `${this.name}: record ${batch.firstId} moved from offset ${batch.baseOffset} to ${baseOffset}`,
-    )
-    batch.baseOffset = baseOffset
-    batch.leaderEpoch = leaderEpoch
-    batch.state = 'durable'
-    this.epochMax = Math.max(this.epochMax, leaderEpoch)
-    for (let index = 0; index < batch.count; index += 1) {
-      const offset = baseOffset + index
-      const id = this.idAt[offset]
-      promise(
-        id === undefined || id === batch.firstId + index,
-        () =>
-          `${this.name}: offset ${offset} held record ${id} and now holds ${batch.firstId + index}`,
-      )
-      const epoch = this.epochAt[offset]
-      promise(
-        epoch === undefined || epoch === leaderEpoch,
-        () => `${this.name}: offset ${offset} had leader epoch ${epoch} and now has ${leaderEpoch}`,
-      )
-      this.idAt[offset] = batch.firstId + index
-      this.epochAt[offset] = leaderEpoch
-    }
-  }
-
-  /** The power goes: records that were only written may be gone, or not. */
-  losePower(): void {
-    if (this.topic.config.durability !== 'os') return
-    for (const batch of this.sent) {
-      if (batch.state === 'durable' && batch.baseOffset >= this.durableOffset) batch.state = 'sent'
-    }
-    this.idAt.length = Math.min(this.idAt.length, this.durableOffset)
-    this.epochAt.length = this.idAt.length
-  }
-
-  /** The log says that the partition starts at `startOffset`; `mayExpire` names what retention may take. */
-  startsAt(startOffset: number, mayExpire: (batch: SentBatch) => boolean): void {
-    promise(
-      startOffset >= this.startOffset,
-      () => `${this.name}: the start went back from ${this.startOffset} to ${startOffset}`,
-    )
-    for (
-      let offset = Math.max(this.startOffset, this.trimRequested);
-      offset < startOffset;
-      offset += 1
-    ) {
-      const batch = this.topic.model.batchOf(this.idAt[offset])
-      promise(
-        batch === undefined || mayExpire(batch),
-        () =>
-          `${this.name}: offset ${offset} was deleted although nobody asked and it is not old enough`,
-      )
-    }
-    this.startOffset = startOffset
-  }
-}
-
-/** A topic as the model expects it. */
-export class ModelTopic {
-  readonly model: Model
-  readonly name: string
-  readonly partitions: ModelPartition[] = []
-  /** Empty until the log has told it. */
-  id = ''
-  /** `creating`, `deleting`: asked for, outcome unknown. */
-  state: 'creating' | 'there' | 'deleting' | 'gone' = 'creating'
-  config: Partial<TopicConfig>
-  /** A size that was asked for and never answered. */
-  partitionsAsked = 0
-
-  constructor(model: Model, name: string, partitions: number, config: Partial<TopicConfig>) {
-    this.model = model
-    this.name = name
-    this.config = config
-    this.grow(partitions)
-  }
-
-  grow(partitions: number): void {
-    while (this.partitions.length < partitions) {
-      this.partitions.push(new ModelPartition(this, this.partitions.length))
-    }
-  }
-}
+import { ModelPositions } from './model-positions.ts'
+import {
+  type Batches,
+  learnCommitted,
+  type ModelPartition,
+  type ModelTopic,
+  type ModelTransaction,
+  type SentBatch,
+} from './model-topic.ts'
+import { promise } from './promise.ts'
+import { isRecord, recordId } from './records.ts'
 
 /** The log as arrays: everything that was asked of it, and what it must therefore still hold. */
-export class Model {
+export class Model implements Batches {
   readonly topics = new Map<string, ModelTopic>()
+  readonly positions = new ModelPositions(this.topics)
   /** By record id. */
   readonly #batches: SentBatch[] = []
   /** Transactions of the process that runs now. */
   readonly #running = new Set<ModelTransaction>()
-  /** By group and partition: the last position known to be stored, then those that may be. */
-  readonly #positions = new Map<string, SentPosition[]>()
 
   batchOf(id: number | undefined): SentBatch | undefined {
     return id === undefined ? undefined : this.#batches[id]
@@ -245,7 +93,7 @@ export class Model {
       () =>
         `${where}: a reader of committed records sees transaction ${transaction.name}, which is ${transaction.state}`,
     )
-    this.#committed(transaction)
+    learnCommitted(transaction)
   }
 
   #missing(id: number, isCommitted: boolean, where: string): void {
@@ -262,30 +110,16 @@ export class Model {
 
   /** A commit was answered. */
   commit(transaction: ModelTransaction): void {
-    this.#committed(transaction)
+    learnCommitted(transaction)
     for (const batch of transaction.batches) {
       batch.partition.place(batch, batch.baseOffset, batch.leaderEpoch)
-      this.#keptBelow(batch.partition, batch.baseOffset + batch.count)
+      batch.partition.keepBelow(batch.baseOffset + batch.count)
     }
-  }
-
-  #keptBelow(partition: ModelPartition | undefined, offset: number): void {
-    if (partition === undefined) return
-    partition.durableOffset = Math.max(partition.durableOffset, offset)
-  }
-
-  #committed(transaction: ModelTransaction): void {
-    const lost = transaction.batches.find(({ state }) => state === 'gone')
-    promise(
-      lost === undefined,
-      () => `${transaction.name} is committed, but a crash took its record ${lost?.firstId}`,
-    )
-    transaction.state = 'committed'
   }
 
   /** Everything of a partition has been read after a crash: what was not there has gone for good. */
   recovered(partition: ModelPartition): void {
-    this.#keptBelow(partition, partition.idAt.length)
+    partition.keepBelow(partition.idAt.length)
     for (const batch of partition.sent) {
       if (batch.state !== 'sent') continue
       const isTrimmed = batch.baseOffset >= 0 && batch.baseOffset < partition.startOffset
@@ -314,84 +148,6 @@ export class Model {
     }
     this.#running.clear()
     return unanswered
-  }
-
-  /** A position is being stored; from now on it may be found. Its metadata must be unique. */
-  sendPosition(group: string, stored: StoredPosition, transaction?: ModelTransaction): void {
-    const key = positionKey(group, stored)
-    const sent = this.#positions.get(key) ?? []
-    sent.push({ stored, transaction, isAcknowledged: false })
-    this.#positions.set(key, sent)
-  }
-
-  /** A position was acknowledged: those before it must never be found again. */
-  positionStored(group: string, stored: StoredPosition): void {
-    const sent = this.#positions.get(positionKey(group, stored)) ?? []
-    const index = sent.findIndex((one) => one.stored.metadata === stored.metadata)
-    sent.splice(0, index)
-    if (sent[0] !== undefined) sent[0].isAcknowledged = true
-    // No position outlives what it points past.
-    const partition = this.topics.get(stored.topic)?.partitions[stored.partition]
-    if (partition?.topic.id === stored.topicId) this.#keptBelow(partition, stored.position.offset)
-  }
-
-  /** A position was refused: it must never be found. */
-  positionRefused(group: string, stored: StoredPosition): void {
-    const sent = this.#positions.get(positionKey(group, stored)) ?? []
-    const index = sent.findIndex((one) => one.stored.metadata === stored.metadata)
-    if (index >= 0) sent.splice(index, 1)
-  }
-
-  /** Compares a group's positions with what must be there, and learns from them; none may be on its way. */
-  readPositions(group: string, found: readonly StoredPosition[]): void {
-    for (const [key, sent] of this.#positions) {
-      if (!key.startsWith(`${group}/`) || this.#topicOf(key)?.state !== 'there') continue
-      const stored = found.find((one) => positionKey(group, one) === key)
-      const index = sent.findIndex((one) => one.stored.metadata === stored?.metadata)
-      promise(
-        stored === undefined || index >= 0,
-        () => `${key}: ${stored?.metadata} was refused, replaced or never stored`,
-      )
-      promise(
-        stored !== undefined || !sent[0]?.isAcknowledged,
-        () => `${key}: a stored position is lost`,
-      )
-      for (const later of sent.slice(index + 1)) this.#lostPosition(later, key)
-      if (stored !== undefined) this.#foundPosition(sent[index], stored.position, key)
-      this.#positions.set(key, sent.slice(index, index + 1))
-    }
-  }
-
-  #topicOf(key: string): ModelTopic | undefined {
-    const [, id] = key.split('/')
-    return [...this.topics.values()].find((topic) => topic.id === id)
-  }
-
-  #lostPosition({ stored, transaction }: SentPosition, key: string): void {
-    if (transaction === undefined) return
-    promise(
-      transaction.state !== 'committed',
-      () =>
-        `${key}: ${transaction.name} is committed, but its position ${stored.metadata} is not stored`,
-    )
-    if (transaction.state === 'committing') transaction.state = 'aborted'
-  }
-
-  #foundPosition(sent: SentPosition | undefined, found: Position, key: string): void {
-    const expected = sent?.stored.position
-    promise(
-      expected?.offset === found.offset && expected.leaderEpoch === found.leaderEpoch,
-      () => `${key}: stored ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`,
-    )
-    if (sent === undefined) return
-    sent.isAcknowledged = true
-    const { transaction } = sent
-    if (transaction === undefined) return
-    promise(
-      transaction.state === 'committed' || transaction.state === 'committing',
-      () => `${key}: the position of ${transaction.name} is stored, but it is ${transaction.state}`,
-    )
-    this.#committed(transaction)
   }
 
   /** Compares the topics after a crash with those that must be there, and learns from them. */
@@ -428,34 +184,4 @@ export class Model {
     }
     promise(byName.size === 0, () => `topics nobody made: ${[...byName.keys()].join(', ')}`)
   }
-}
-
-function positionKey(group: string, { topicId, partition }: StoredPosition): string {
-  return `${group}/${topicId}/${partition}`
-}
-
-const VALUE_BYTES_MIN = 8
-
-const values: Buffer[] = []
-
-/** The value of a record: its id, then filler of a length and content that follow from it. */
-export function recordValue(id: number): Uint8Array {
-  const known = values[id]
-  if (known !== undefined) return known
-  const mixed = Math.imul(id ^ 0x5bd1e995, 0x9e3779b1) >>> 0
-  const value = Buffer.alloc(VALUE_BYTES_MIN + (mixed % (mixed & 0x1000 ? 500 : 60)), mixed & 0xff)
-  value.writeUInt32BE(id, 0)
-  value.writeUInt32BE(mixed, 4)
-  values[id] = value
-  return value
-}
-
-function recordId(value: Uint8Array | null): number {
-  return value === null || value.length < 4
-    ? -1
-    : new DataView(value.buffer, value.byteOffset).getUint32(0)
-}
-
-function isRecord(id: number, value: Uint8Array | null): boolean {
-  return value !== null && Buffer.compare(recordValue(id), value) === 0
 }

@@ -1,5 +1,6 @@
 import type { FetchedPartition, Position } from '@millrace/core'
-import { type ModelPartition, promise } from './model.ts'
+import type { ModelPartition } from './model-topic.ts'
+import { promise } from './promise.ts'
 import type { World } from './world.ts'
 import type { Actor } from './writers.ts'
 
@@ -188,18 +189,18 @@ export class PositionKeeper implements Actor {
     const { log, model, tally } = this.#world
     if (this.#world.random.chance(4)) {
       const found = await this.#world.attempt('read positions', () => log.readPositions(this.group))
-      if (found.kind === 'done') model.readPositions(this.group, found.value)
+      if (found.kind === 'done') model.positions.read(this.group, found.value)
       return
     }
     const stored = this.#world.somePosition()
     if (stored === undefined) return
-    model.sendPosition(this.group, stored)
+    model.positions.send(this.group, stored)
     const outcome = await this.#world.attempt('commit positions', () =>
       log.commitPositions({ group: this.group, positions: [stored] }),
     )
-    if (outcome.kind === 'refused') model.positionRefused(this.group, stored)
+    if (outcome.kind === 'refused') model.positions.refused(this.group, stored)
     if (outcome.kind !== 'done') return
-    model.positionStored(this.group, stored)
+    model.positions.stored(this.group, stored)
     tally.count('position stored')
   }
 }

@@ -1,6 +1,6 @@
 import { type Log, MillraceError, verifyLog } from '@millrace/core'
 import { DIRECTORY } from './directory.ts'
-import { promise } from './model.ts'
+import { promise } from './promise.ts'
 import { readAll } from './readers.ts'
 import { partitionsThere, verifyRecovered } from './verify.ts'
 import type { World } from './world.ts'

@@ -1,5 +1,6 @@
 import { BatchReader } from '../../core/src/batch/index.ts'
-import { type ModelPartition, promise } from './model.ts'
+import type { ModelPartition } from './model-topic.ts'
+import { promise } from './promise.ts'
 import { fetchOnce, lookUpTime, readAll } from './readers.ts'
 import type { World } from './world.ts'
 
@@ -32,7 +33,7 @@ export async function verifyDecided(world: World, groups: readonly string[]): Pr
   for (const group of groups) {
     const found = await world.attempt('read positions', () => world.log.readPositions(group))
     if (found.kind !== 'done') continue
-    world.model.readPositions(group, found.value)
+    world.model.positions.read(group, found.value)
     for (const { topic, partition, position } of found.value) {
       const end =
         world.model.topics.get(topic)?.partitions[partition]?.idAt.length ?? position.offset

@@ -11,14 +11,9 @@ import {
 } from '@millrace/core'
 import { SeededRandom, type SimulatedMachine, type SimulatedPorts } from '@millrace/core/testing'
 import { BatchWriter } from '../../core/src/batch/index.ts'
-import {
-  type Model,
-  type ModelPartition,
-  type ModelTopic,
-  type ModelTransaction,
-  recordValue,
-  type SentBatch,
-} from './model.ts'
+import type { Model } from './model.ts'
+import type { ModelPartition, ModelTopic, ModelTransaction, SentBatch } from './model-topic.ts'
+import { recordValue } from './records.ts'
 import type { Tally } from './tally.ts'
 
 /** What an idempotent producer stamps its batches with. */

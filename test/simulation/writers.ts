@@ -1,5 +1,6 @@
 import type { ProducerIdentity, StoredPosition } from '@millrace/core'
-import { type ModelPartition, type ModelTransaction, promise, type SentBatch } from './model.ts'
+import type { ModelPartition, ModelTransaction, SentBatch } from './model-topic.ts'
+import { promise } from './promise.ts'
 import type { World } from './world.ts'
 
 /** Somebody who uses the log: `start` after each opening, then `step` again and again. */
@@ -206,7 +207,7 @@ export class Transactor implements Actor {
     if (identity === undefined) return
     const { log, model, tally } = this.#world
     const position = outcome === 'commit' ? this.#world.somePosition() : undefined
-    if (position !== undefined) model.sendPosition(this.name, position, transaction)
+    if (position !== undefined) model.positions.send(this.name, position, transaction)
     transaction.state = outcome === 'commit' ? 'committing' : 'aborted'
     const positions = position === undefined ? [] : [{ group: this.name, positions: [position] }]
     const ended = await this.#world.attempt('commit', () =>
@@ -224,7 +225,7 @@ export class Transactor implements Actor {
       return this.#refused(transaction, position)
     }
     if (outcome === 'commit') model.commit(transaction)
-    if (position !== undefined) model.positionStored(this.name, position)
+    if (position !== undefined) model.positions.stored(this.name, position)
     tally.count(outcome === 'commit' ? 'transaction committed' : 'transaction aborted')
     this.#forget()
     this.#identity = ended.value
@@ -233,7 +234,7 @@ export class Transactor implements Actor {
 
   #refused(transaction: ModelTransaction, position: StoredPosition | undefined): Promise<void> {
     transaction.state = 'aborted'
-    if (position !== undefined) this.#world.model.positionRefused(this.name, position)
+    if (position !== undefined) this.#world.model.positions.refused(this.name, position)
     return this.start()
   }
 
