@@ -233,6 +233,24 @@ describe('a transactional id', () => {
   })
 })
 
+test('deleting a topic while a transaction that wrote to it commits harms neither the transaction nor the log', async () => {
+  for (let turns = 0; turns < 60; turns++) {
+    const { log, ports } = await logWithTopics()
+    const producer = await log.initProducer({ transactionalId: 'x' })
+    await append(log, 'out', 0, ['a'], inside(producer))
+    await append(log, 'in', 0, ['b'], inside(producer))
+    const deleted = log.deleteTopic('out')
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    const ended = log.endTransaction({ ...producer, outcome: 'commit' })
+    await Promise.all([deleted, ended])
+    await append(log, 'in', 0, ['c'])
+    expect(await readValues(log, 'in', 0, 'read_committed')).toEqual(['b', 'c'])
+    await log.close()
+    const again = await open('/data', { ports })
+    expect(await readValues(again, 'in', 0, 'read_committed')).toEqual(['b', 'c'])
+  }
+})
+
 describe('misuse', () => {
   test('an end without a transaction changes nothing', async () => {
     const { log } = await logWithTopics()

@@ -104,8 +104,13 @@ export class Partition implements CommitTarget {
     return this.#push(batch, header, needsSync)
   }
 
-  /** Appends a transaction's end marker; resolves when it is written, not when it is durable. */
+  /**
+   * Appends a transaction's end marker; resolves when it is written, not when it is durable.
+   *
+   * @throws ClosedError the topic was deleted since the transaction wrote to it, or the log was closed.
+   */
   appendMarker(marker: ControlBatch): Promise<AppendResult> {
+    if (this.#isClosing) return Promise.reject(closed(this.log))
     const bytes = encodeControlBatch(marker)
     return this.#push(bytes, readHeader(bytes, 0), false)
   }
