@@ -18,10 +18,11 @@ export class Delivery implements Promise<Acknowledgement> {
   #timestampMs = 0
   #failure: unknown
   #placement: PromiseWithResolvers<PendingBatch> | undefined
+  #isObserved = false
 
   /** Whether somebody waits for the outcome, and so will see a failure. */
   get isObserved(): boolean {
-    return this.#placement !== undefined
+    return this.#isObserved
   }
 
   /** The record has become the last one of `batch`. */
@@ -63,6 +64,7 @@ export class Delivery implements Promise<Acknowledgement> {
   }
 
   async #acknowledged(): Promise<Acknowledgement> {
+    this.#isObserved = true
     if (this.#failure !== undefined) throw this.#failure
     const batch = this.#batch ?? (await (this.#placement ??= Promise.withResolvers()).promise)
     await batch.settled()

@@ -144,7 +144,7 @@ export class Producer<K = Raw, V = Raw> {
     try {
       return this.#sendNow(topic, record, delivery)
     } catch (error) {
-      return Promise.reject(error)
+      return this.#refuse(delivery, error)
     }
   }
 
@@ -237,6 +237,19 @@ export class Producer<K = Raw, V = Raw> {
     const timestampMs = record.timestampMs ?? this.#clock.nowMs()
     const batch = topic.append(partition, encodedKey, encoded, timestampMs, headers)
     return delivery.place(batch, timestampMs)
+  }
+
+  /** Not by a rejected promise: one that nobody awaits would end the process. */
+  #refuse(delivery: Delivery, error: unknown): Promise<Acknowledgement> {
+    // No flush is to come that could throw it.
+    if (this.#isClosed) return Promise.reject(error)
+    delivery.fail(error)
+    const look = (): void => {
+      if (!delivery.isObserved) this.#unseenFailure ??= error
+    }
+    // Whoever awaits the send does so in the next microtask.
+    queueMicrotask(() => queueMicrotask(look))
+    return delivery
   }
 
   async #serveLine(): Promise<void> {
