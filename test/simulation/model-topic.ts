@@ -56,7 +56,8 @@ export class ModelPartition {
   trimRequested = 0
   /** Below this everything survives a power loss, whatever the topic's durability. */
   durableOffset = 0
-  epochMax = -1
+  /** What lies below was read with all its transactions decided, at the last opening. */
+  decidedOffset = 0
 
   constructor(topic: ModelTopic, partition: number) {
     this.topic = topic
@@ -77,7 +78,6 @@ export class ModelPartition {
     batch.baseOffset = baseOffset
     batch.leaderEpoch = leaderEpoch
     batch.state = 'durable'
-    this.epochMax = Math.max(this.epochMax, leaderEpoch)
     for (let index = 0; index < batch.count; index += 1) {
       const offset = baseOffset + index
       const id = this.idAt[offset]

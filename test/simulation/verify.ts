@@ -15,13 +15,19 @@ export async function verifyRecovered(world: World): Promise<void> {
     damaged.length === 0,
     () => `reported as damaged after a crash: ${JSON.stringify(damaged)}`,
   )
-  for (const partition of partitionsThere(world)) await verifyPartition(world, partition)
+  for (const partition of partitionsThere(world)) {
+    const described = topics.value.find(({ topicId }) => topicId === partition.topic.id)
+    const startOffset = described?.partitions[partition.partition]?.startOffset
+    if (startOffset !== undefined) await verifyPartition(world, partition, startOffset)
+  }
 }
 
 /** With no transaction open, everything is decided and stable to the end. */
 export async function verifyDecided(world: World, groups: readonly string[]): Promise<void> {
   for (const partition of partitionsThere(world)) {
-    const read = await readAll(world, partition, 'read_committed', partition.startOffset)
+    // What was decided before has been read.
+    const from = Math.max(partition.decidedOffset, partition.startOffset)
+    const read = await readAll(world, partition, 'read_committed', from)
     if (read === undefined) continue
     const { highWatermark, lastStableOffset } = read.last
     promise(
@@ -34,9 +40,10 @@ export async function verifyDecided(world: World, groups: readonly string[]): Pr
     const found = await world.attempt('read positions', () => world.log.readPositions(group))
     if (found.kind !== 'done') continue
     world.model.positions.read(group, found.value)
-    for (const { topic, partition, position } of found.value) {
-      const end =
-        world.model.topics.get(topic)?.partitions[partition]?.idAt.length ?? position.offset
+    for (const { topic, topicId, partition, position } of found.value) {
+      const there = world.model.topics.get(topic)
+      if (there?.id !== topicId) continue
+      const end = there.partitions[partition]?.idAt.length ?? position.offset
       promise(
         position.offset <= end,
         () =>
@@ -62,13 +69,12 @@ export async function recordsOf(world: World): Promise<string> {
   return parts.join('\n')
 }
 
-async function verifyPartition(world: World, partition: ModelPartition): Promise<void> {
-  const target = { topic: partition.topic.name, partition: partition.partition }
-  const earliest = await world.attempt('find start', () =>
-    world.log.findOffset({ ...target, at: 'earliest' }),
-  )
-  if (earliest.kind !== 'done') return
-  partition.startsAt(earliest.value.offset, (batch) => world.mayExpire(batch))
+async function verifyPartition(
+  world: World,
+  partition: ModelPartition,
+  startOffset: number,
+): Promise<void> {
+  partition.startsAt(startOffset, (batch) => world.mayExpire(batch))
   const read = await readAll(world, partition, 'read_uncommitted', partition.startOffset)
   if (read === undefined) return
   const end = read.last.highWatermark
@@ -78,7 +84,8 @@ async function verifyPartition(world: World, partition: ModelPartition): Promise
       `${partition.name}: ends at ${end}, but record ${partition.idAt.at(-1)} was at ${partition.idAt.length - 1}`,
   )
   world.model.recovered(partition)
-  await readAll(world, partition, 'read_committed', partition.startOffset)
+  const decided = await readAll(world, partition, 'read_committed', partition.startOffset)
+  partition.decidedOffset = decided?.last.nextOffset ?? partition.startOffset
   if (end > partition.startOffset) {
     const offset = partition.startOffset + world.random.integer(end - partition.startOffset)
     await fetchOnce(world, partition, { offset, leaderEpoch: -1 }, 'read_uncommitted')
