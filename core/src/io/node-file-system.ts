@@ -31,7 +31,8 @@ export const nodeFileSystem: FileSystem = {
       const found = await fs.promises.stat(path)
       return { kind: found.isDirectory() ? 'directory' : 'file', sizeBytes: found.size }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
       throw error
     }
   },

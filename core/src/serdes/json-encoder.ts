@@ -90,6 +90,8 @@ function encodeDate(value: unknown): string {
 }
 
 function encodeBigint(value: unknown): string {
+  // File sources give one only where a number could not hold the digits.
+  if (Number.isSafeInteger(value)) return `${value as number}`
   if (typeof value !== 'bigint') throw misfit('a bigint', value)
   return `${value}`
 }
