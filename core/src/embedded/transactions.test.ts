@@ -251,6 +251,57 @@ test('deleting a topic while a transaction that wrote to it commits harms neithe
   }
 })
 
+describe('a transaction over a topic that is deleted', () => {
+  test('is committed in what is left', async () => {
+    const { log } = await logWithTopics()
+    const producer = await log.initProducer({ transactionalId: 'x' })
+    await append(log, 'in', 0, ['a'], inside(producer))
+    await append(log, 'out', 0, ['b'], inside(producer))
+    await log.deleteTopic('in')
+    await log.endTransaction({ ...producer, outcome: 'commit' })
+    expect(await readValues(log, 'out', 0, 'read_committed')).toEqual(['b'])
+  })
+
+  test('takes no harm from ending while it goes, and neither does the log', async () => {
+    const { log, topicId } = await logWithTopics()
+    await append(log, 'in', 0, ['i0'])
+    const producer = await log.initProducer({ transactionalId: 'x' })
+    await append(log, 'in', 0, ['a'], inside(producer))
+    await append(log, 'out', 0, ['b'], inside(producer))
+    const ended = log.endTransaction({
+      ...producer,
+      outcome: 'commit',
+      positions: positions(topicId, 1),
+    })
+    await Promise.allSettled([log.deleteTopic('in'), ended])
+    await append(log, 'out', 1, ['c'])
+    expect(await readValues(log, 'out', 1, 'read_committed')).toEqual(['c'])
+  })
+})
+
+describe('a transaction in a damaged partition', () => {
+  test('is told as damage to committed readers, who do not wait for its end', async () => {
+    const { log, ports } = await logWithTopics()
+    const producer = await log.initProducer({ transactionalId: 'x' })
+    await append(log, 'out', 0, ['a'], inside(producer))
+    await append(log, 'out', 1, ['b'], inside(producer))
+    await log.endTransaction({ ...producer, outcome: 'commit' })
+    await log.close()
+    const path = 'data/out-0/00000000000000000000.log'
+    const markerBytes = 78
+    const image = ports.machine.disk.files().get(path)
+    image?.rot(image.sizeBytes - markerBytes + 16, 1)
+    const again = await open('/data', { ports: ports.machine.boot() })
+    const request = { isolation: 'read_committed', maxWaitMs: 1_000_000 } as const
+    expect((await fetchFrom(again, 'out', 0, 0, request)).error?.code).toBe('CORRUPT_DATA')
+    expect(await readValues(again, 'out', 1, 'read_committed')).toEqual(['b'])
+    await again.close()
+    image?.rot(image.sizeBytes - markerBytes + 16, 1)
+    const whole = await open('/data', { ports: ports.machine.boot() })
+    expect(await readValues(whole, 'out', 0, 'read_committed')).toEqual(['a'])
+  })
+})
+
 describe('misuse', () => {
   test('an end without a transaction changes nothing', async () => {
     const { log } = await logWithTopics()

@@ -201,7 +201,7 @@ export class Partition implements CommitTarget {
       const isSound = this.#disk.failure === undefined && this.log.damage === undefined
       const isOrderly = isSound && !isDeleted
       const needsSync = this.config.durability !== 'memory'
-      if (isOrderly) await this.#push(undefined, undefined, needsSync, () => this.#leave())
+      if (isOrderly) await this.#push(undefined, undefined, needsSync, this.#leave)
       await this.#committer.settled()
     } finally {
       await this.#watermark.close()
@@ -235,6 +235,7 @@ export class Partition implements CommitTarget {
     needsSync: boolean,
     task?: () => Promise<void>,
   ): Promise<AppendResult> {
+    if (this.#isClosing && task !== this.#leave) return Promise.reject(closed(this.log))
     return new Promise((resolve, reject) => {
       this.#committer.push({
         bytes,
@@ -416,7 +417,7 @@ export class Partition implements CommitTarget {
     )
   }
 
-  async #leave(): Promise<void> {
+  readonly #leave = async (): Promise<void> => {
     await writeIndexFiles(this.#disk, this.#active, 'growing')
     if (!this.#isEpochRecorded) return
     try {

@@ -104,31 +104,22 @@ export class TransactionCoordinator {
     return this.#end(producer, request)
   }
 
-  /** Deals with what a crash left: re-drives markers, aborts what nobody decided. */
+  /**
+   * Deals with what a crash left: re-drives markers, aborts what nobody decided. What lies in damaged
+   * partitions stays open: a marker may be behind the damage.
+   */
   async resume(partitions: readonly Partition[]): Promise<void> {
-    const left = new Map<string, { decision: Decision; partitions: Partition[] }>()
-    for (const partition of partitions) {
-      if (partition.log.damage !== undefined) continue
-      for (const { producerId, producerEpoch } of partition.log.transactions.list()) {
-        const key = transactionKey({ producerId, producerEpoch })
-        const known = left.get(key)
-        if (known !== undefined) known.partitions.push(partition)
-        else {
-          const decision = this.#journal.state.decisions.get(key)
-          const abort = { producerId, producerEpoch, outcome: 'abort', partitions: [] } as const
-          left.set(key, { decision: decision ?? abort, partitions: [partition] })
-        }
-      }
+    const sound = partitions.filter(({ log }) => log.damage === undefined)
+    this.#markers.leaveOut(partitions.filter(({ log }) => log.damage !== undefined))
+    const left = openTransactions(sound)
+    for (const [key, { producer, partitions: open }] of left) {
+      const decided = this.#journal.state.decisions.get(key)
+      const decision = decided ?? { ...producer, outcome: 'abort', partitions: [] }
+      if (decided === undefined) await this.#fenceAfterCrash(producer)
+      apply(decision, open)
+      this.#markers.write(decision, open)
     }
-    await Promise.all(
-      Array.from(left.values(), async ({ decision, partitions: open }) => {
-        const isNew = !this.#journal.state.decisions.has(transactionKey(decision))
-        if (isNew) await this.#decideAfterCrash(decision, open)
-        this.#apply(decision, open)
-      }),
-    )
-    const damaged = partitions.filter(({ log }) => log.damage !== undefined)
-    await this.#markers.forgetMarked(new Set(left.keys()), damaged)
+    await this.#markers.forgetMarked(new Set(left.keys()))
   }
 
   /** Resolves once no transaction is being ended. */
@@ -172,45 +163,25 @@ export class TransactionCoordinator {
     }
     const positions = request.positions
     await this.#journal.write({ type: 'decision', decision, producer: next, positions })
+    apply(decision, partitions)
     // It must also see the decision before any of the markers.
     await this.#journal.watermarkSettled()
     producer.partitions.clear()
     producer.isFenced = true
     this.#register(next)
-    this.#apply(decision, partitions)
-    return { producerId: next.producerId, producerEpoch: next.producerEpoch }
-  }
-
-  /** Makes a decision felt in all partitions, in one go, and sends the markers after it. */
-  #apply(decision: Decision, partitions: readonly Partition[]): void {
-    const { producerId, producerEpoch, outcome } = decision
-    for (const { log } of partitions) {
-      log.transactions.decide(producerId, producerEpoch, outcome, log.endOffset)
-    }
-    for (const partition of partitions) partition.wake()
+    // Nobody knows the next identity yet, so nothing of the next transaction comes before these.
     this.#markers.write(decision, partitions)
+    return toIdentity(next)
   }
 
-  async #decideAfterCrash(decision: Decision, partitions: readonly Partition[]): Promise<void> {
-    const known = this.#producers.get(decision.producerId)
-    const identity = { ...decision, transactionalId: known?.transactionalId }
-    const isCurrent = known?.producerEpoch === decision.producerEpoch
-    const { producerId, producerEpoch } = decision
-    const producer = isCurrent
-      ? await this.#nextIdentity(toProducer(identity))
-      : (known ?? { producerId, producerEpoch })
-    const places = partitions.map(({ log }) => ({
-      topicId: log.topicId,
-      topic: log.topic,
-      partition: log.partition,
-    }))
-    await this.#journal.write({
-      type: 'decision',
-      decision: { ...decision, partitions: places },
-      producer: toProducer(producer),
-      positions: [],
-    })
-    if (isCurrent) this.#register(toProducer(producer))
+  /** Its transaction is aborted without its holder knowing, so what the holder sends next is refused. */
+  async #fenceAfterCrash({ producerId, producerEpoch }: ProducerIdentity): Promise<void> {
+    const current = this.#producers.get(producerId)
+    if (current?.producerEpoch !== producerEpoch) return
+    const next = await this.#nextIdentity(current)
+    await this.#journal.write({ type: 'producer', producer: next })
+    current.isFenced = true
+    this.#register(next)
   }
 
   async #replaceHolder(
@@ -296,14 +267,30 @@ function toIdentity({ producerId, producerEpoch }: ProducerIdentity): ProducerId
   return { producerId, producerEpoch }
 }
 
-function toProducer(producer: {
-  readonly producerId: number
-  readonly producerEpoch: number
-  readonly transactionalId?: string | undefined
-}): JournalProducer {
-  const { transactionalId } = producer
-  const identity = toIdentity(producer)
-  return transactionalId === undefined ? identity : { ...identity, transactionalId }
+/** Makes a decision felt in all partitions, in one go. */
+function apply(decision: Decision, partitions: readonly Partition[]): void {
+  const { producerId, producerEpoch, outcome } = decision
+  for (const { log } of partitions) {
+    log.transactions.decide(producerId, producerEpoch, outcome, log.endOffset)
+  }
+  for (const partition of partitions) partition.wake()
+}
+
+/** The transactions that are open in any of the partitions, and where. */
+function openTransactions(
+  partitions: readonly Partition[],
+): Map<string, { producer: ProducerIdentity; partitions: Partition[] }> {
+  const open = new Map<string, { producer: ProducerIdentity; partitions: Partition[] }>()
+  for (const partition of partitions) {
+    for (const { producerId, producerEpoch } of partition.log.transactions.list()) {
+      const producer = { producerId, producerEpoch }
+      const key = transactionKey(producer)
+      const known = open.get(key)
+      if (known === undefined) open.set(key, { producer, partitions: [partition] })
+      else known.partitions.push(partition)
+    }
+  }
+  return open
 }
 
 function noProducer(): RejectedError {

@@ -17,6 +17,7 @@ export class Markers {
   readonly #clock: Clock
   readonly #retries = new Set<Timer>()
   readonly #writing = new Set<Promise<unknown>>()
+  readonly #damaged = new Set<string>()
   #marked: Decision[] = []
   #isClosed = false
 
@@ -36,12 +37,15 @@ export class Markers {
     for (const partition of partitions) this.#writeOne(decision, partition, oneSynced)
   }
 
+  /** Decisions about these partitions are kept until their bytes are whole again. */
+  leaveOut(damaged: readonly Partition[]): void {
+    for (const { log } of damaged) this.#damaged.add(placeKey(log))
+  }
+
   /** Drops decisions from the journal whose markers recovery has found, and so synced. */
-  async forgetMarked(stillOpen: ReadonlySet<string>, damaged: readonly Partition[]): Promise<void> {
-    const isDamaged = ({ topicId, partition }: TransactionPartition): boolean =>
-      damaged.some(({ log }) => log.topicId === topicId && log.partition === partition)
+  async forgetMarked(stillOpen: ReadonlySet<string>): Promise<void> {
     for (const [key, decision] of this.#journal.state.decisions) {
-      if (!stillOpen.has(key) && !decision.partitions.some(isDamaged)) this.#marked.push(decision)
+      if (!stillOpen.has(key)) this.#noteMarked(decision)
     }
     await this.#flushMarked()
   }
@@ -82,6 +86,7 @@ export class Markers {
   }
 
   #noteMarked(decision: Decision): void {
+    if (decision.partitions.some((place) => this.#damaged.has(placeKey(place)))) return
     this.#marked.push(decision)
     // One entry for all that were synced together; what a crash or a full disk prevents is found again.
     if (this.#marked.length === 1) this.#track(Promise.resolve().then(() => this.#flushMarked()))
@@ -103,4 +108,8 @@ export class Markers {
       .finally(() => this.#writing.delete(quiet))
     this.#writing.add(quiet)
   }
+}
+
+function placeKey({ topicId, partition }: TransactionPartition): string {
+  return `${topicId}/${partition}`
 }
