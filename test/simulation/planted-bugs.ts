@@ -117,4 +117,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'limits.nowMs - segment.lastAppendMs > limits.retentionMs',
     replace: 'limits.nowMs - 1_000_000_000_000 > limits.retentionMs',
   },
+  {
+    name: 'read gives up before the batch looked for',
+    file: 'core/src/storage/read-batches.ts',
+    find: 'else if (this.#at > 0 && this.#nextOffset === this.#request.offset) {',
+    replace: 'else if (this.#at < 0) {',
+  },
+  {
+    name: 'retry answered with the epoch of now',
+    file: 'core/src/storage/committer.ts',
+    find: 'append.isDuplicate ? this.#target.epochAt(append.baseOffset) : leaderEpoch',
+    replace: 'leaderEpoch',
+  },
 ]

@@ -8,7 +8,7 @@ const WORKERS = 2
 
 test(
   'an acknowledged record survives every crash, and nothing is invented, moved or half shown',
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   async () => {
     const results = await Promise.all(
       Array.from({ length: WORKERS }, (_, index) =>
