@@ -34,6 +34,8 @@ export interface SinkContext {
   readonly logId: string
   /** Columns known from the schema, for creating tables; empty when there is no schema. */
   readonly columns: readonly Column[]
+  /** The columns are those of the first rows: good for creating a table, but later rows may have more. */
+  readonly isSample?: boolean
   /**
    * Makes refused rows durable elsewhere; a sink awaits it **before** the commit that passes them.
    * Absent when the policy is to fail: then a refused row makes `write` reject.

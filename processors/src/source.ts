@@ -28,6 +28,8 @@ export interface SourceContext {
 export interface SourceReader<Row> {
   /** The columns, where the source knows them before reading (Parquet, CSV with a header). */
   readonly columns?: readonly Column[]
+  /** The columns are those of the first rows; later ones may have more. */
+  readonly isSample?: boolean
   /** For progress; either may be unknown. Bytes are those of the input as stored (compressed). */
   readonly total: { readonly rows?: number; readonly bytes?: number }
   /**

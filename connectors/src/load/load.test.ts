@@ -102,6 +102,26 @@ describe('a file goes into a table once', () => {
   })
 })
 
+test('a property that only late lines of NDJSON have is loaded, or refused where no column takes it', async () => {
+  await database.rows('CREATE TABLE late (id int, pad text, note text)')
+  await database.rows('CREATE TABLE late_narrow (id int, pad text)')
+  const pad = 'x'.repeat(50)
+  const rows = Array.from({ length: 10_000 }, (_, id) => ({
+    id,
+    pad,
+    ...(id > 9000 && { note: pad }),
+  }))
+  const path = await temporaryFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  const into = (table: string) => postgres(database.url).table(table)
+  await load({ source: ndjson(path), sink: into('late') })
+  expect(await database.rows('SELECT count(*)::int, count(note)::int FROM late')).toEqual([
+    [10_000, 999],
+  ])
+  await expect(load({ source: ndjson(path), sink: into('late_narrow') })).rejects.toThrow(
+    /no column "note"/,
+  )
+})
+
 test('text passed as it stands means the same to the server as to the reader', async () => {
   await database.rows('CREATE TABLE same (n int, a text, b text)')
   const plain = fc.constantFrom('', 'x', '\\.', '\\N', ' ', 'ä', '\\', 'NULL')

@@ -63,11 +63,12 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
   const signal = options.signal ?? new AbortController().signal
   checkPair(source, sink)
   const meter = new ProgressMeter(options.onProgress)
-  const columns = await probeColumns(source, signal)
+  const { columns = [], isSample = false } = await probe(source, signal)
   const open = await sink.open({
     pipeline: 'load',
     logId: name,
     columns,
+    isSample,
     signal: afterDraining(signal),
     notice: options.onNotice ?? (() => {}),
   })
@@ -124,13 +125,14 @@ function afterDraining(signal: AbortSignal): AbortSignal {
   return controller.signal
 }
 
-async function probeColumns(
+/** A look at the columns. */
+async function probe(
   source: Source<unknown>,
   signal: AbortSignal,
-): Promise<readonly Column[]> {
+): Promise<Pick<SourceReader<unknown>, 'columns' | 'isSample'>> {
   const reader = await source.open({ position: undefined, signal })
   await reader.close()
-  return reader.columns ?? []
+  return reader
 }
 
 async function openAt<Row>(

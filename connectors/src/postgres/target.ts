@@ -64,7 +64,8 @@ export class Target {
       throw await noSuchTable(session, options.table, database)
     }
     const names = context.columns.map((column) => column.name)
-    const isKnown = names.length > 0 && options.key.every((name) => names.includes(name))
+    const isTyped = names.length > 0 && context.columns.every((column) => !column.isUntyped)
+    const isKnown = isTyped && options.key.every((name) => names.includes(name))
     if (table === undefined && isKnown) {
       await createTable(session, options.table, context.columns, primaryKey(options))
       table = await readTable(session, options.table)
@@ -93,9 +94,11 @@ export class Target {
 
   async #createFromRows(session: Session, batch: SinkBatch): Promise<Table> {
     const { table: name, key } = this.#options
-    const known = new Set(this.#context.columns.map((column) => column.name))
-    const found = columnsOfRows(batch).filter((column) => !known.has(column.name))
-    await createTable(session, name, [...found, ...this.#context.columns], key)
+    const known = this.#context.columns
+    const typed = new Set(known.filter((column) => !column.isUntyped).map((column) => column.name))
+    const found = columnsOfRows(batch).filter((column) => !typed.has(column.name))
+    const others = known.filter((column) => found.every((other) => other.name !== column.name))
+    await createTable(session, name, [...found, ...others], key)
     const table = await readTable(session, name)
     if (table !== undefined) return table
     throw new UsageError(
@@ -104,13 +107,12 @@ export class Target {
     )
   }
 
-  /** Every row of the first batch is looked at; later, for speed, the first and the last. */
+  /** Looks at every row: a property in only one of them would else be lost in silence. */
   #lookAt(table: Table, batch: SinkBatch): void {
     const before = this.#seen.size
-    const step = this.#writer === undefined ? 1 : Math.max(1, batch.size - 1)
-    for (let index = 0; index < batch.size; index += step) {
-      for (const name of Object.keys(batch.keys[index] ?? {})) this.#seen.add(name)
-      for (const name of Object.keys(batch.values[index] ?? {})) this.#seen.add(name)
+    for (let index = 0; index < batch.size; index += 1) {
+      for (const name in batch.keys[index]) this.#seen.add(name)
+      for (const name in batch.values[index]) this.#seen.add(name)
     }
     if (this.#seen.size > before) this.#writer = undefined
     if (this.#writer !== undefined) return
@@ -136,7 +138,8 @@ export class Target {
 }
 
 function givenColumns(options: TargetOptions, context: SinkContext): readonly string[] | undefined {
-  const names = options.columns ?? context.columns.map((column) => column.name)
+  const known = context.isSample === true ? [] : context.columns.map((column) => column.name)
+  const names = options.columns ?? known
   return names.length === 0 ? undefined : [...new Set([...options.key, ...names])]
 }
 

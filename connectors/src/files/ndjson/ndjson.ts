@@ -111,6 +111,7 @@ async function* readBlocks(
 
 class NdjsonReader implements SourceReader<FileRow> {
   readonly columns: readonly Column[]
+  readonly isSample = true
   readonly total: { readonly bytes: number }
   readonly #from: NdjsonStart
 
