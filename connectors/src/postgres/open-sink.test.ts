@@ -113,6 +113,19 @@ describe('what configuration must mend is said at once', () => {
     expect(String(error)).not.toContain('sesame')
   })
 
+  test('a password that is missing, and nothing is tried twice', async () => {
+    const url = new URL(database.url)
+    url.password = ''
+    const context = testContext({})
+    const error = await postgres(url.href)
+      .table('flights')
+      .open(context)
+      .catch((refused: unknown) => refused)
+    expect(error).toMatchObject({ code: 'DATABASE_REFUSED' })
+    expect(String(error)).toMatch(/wants a password/)
+    expect(context.notices).toEqual([])
+  })
+
   test('a database that does not exist', async () => {
     const url = new URL(database.url)
     url.pathname = '/nowhere'
@@ -224,7 +237,8 @@ test('a property without a column is never dropped in silence, whenever it comes
   const open = await postgres(database.url).table('narrow').open(testContext({}))
   const task = await open.claim('t')
   await task.write(batchOf([{ id: 1 }]))
-  await expect(task.write(batchOf([{ id: 2, extra: 5 }]))).rejects.toThrow(/no column "extra"/)
+  const rows = [{ id: 2 }, { id: 3, extra: 5 }, { id: 4 }]
+  await expect(task.write(batchOf(rows))).rejects.toThrow(/no column "extra"/)
   expect(await database.rows('SELECT * FROM narrow')).toEqual([[1]])
   await open.close()
 })

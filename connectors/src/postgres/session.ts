@@ -178,12 +178,26 @@ export async function firstSession(
 }
 
 function isRefusal(error: unknown): boolean {
+  if (lacksPassword(error)) return true
   return error instanceof pg.DatabaseError && verdictOf(error) !== 'retry'
+}
+
+/** The server asks for a password and there is none; pg says so in words alone. */
+function lacksPassword(error: unknown): boolean {
+  return error instanceof ConnectionLostError && /client password must be/.test(error.message)
 }
 
 function explained(error: unknown, { label }: Database): Error {
   const options = { cause: error, facts: { database: label } }
   const code = codeOf(error)
+  if (lacksPassword(error)) {
+    return new UsageError(
+      'DATABASE_REFUSED',
+      `PostgreSQL wants a password for ${label}, and none was given. Put it into the URL, after the ` +
+        'user and ":" (special characters %-encoded), or set PGPASSWORD.',
+      options,
+    )
+  }
   if (code.startsWith('28')) {
     const next = 'Check user and password in DATABASE_URL (special characters must be %-encoded).'
     return new UsageError(
