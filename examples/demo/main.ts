@@ -1,5 +1,4 @@
 // npm run demo [-- --limit N] [-- --fresh]
-import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +10,7 @@ import { claimHome, DifferentDemoError } from './home.ts'
 
 const options = readOptions()
 const home = process.env['DEMO_HOME'] ?? '.millrace-demo'
-// Both of us get a terminal's Ctrl-C; the pipeline drains and tells by its exit code.
+// The pipeline drains on Ctrl-C and tells by its exit code; PostgreSQL is stopped after that.
 process.on('SIGINT', () => {})
 
 const server = await database()
@@ -42,7 +41,13 @@ function readOptions(): { limit?: string | undefined; fresh: boolean } {
 
 async function demo(url: string): Promise<number> {
   const client = new Client({ connectionString: url })
-  await client.connect()
+  try {
+    await client.connect()
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error)
+    console.error(`error: Can't connect to the database of DATABASE_URL (${words}).`)
+    return 4
+  }
   try {
     if (options.fresh) await startAfresh(client)
     await claimHome(client, home, options.limit)
@@ -74,17 +79,18 @@ async function startAfresh(client: Client): Promise<void> {
     await client.query("DELETE FROM millrace_fence WHERE pipeline = 'flights-demo'")
 }
 
-/** Runs flights.ts exactly as `millrace run` does for anybody. */
-function runPipeline(): Promise<number> {
-  const millrace = fileURLToPath(new URL('../../cli/bin/millrace.mjs', import.meta.url))
+/**
+ * Runs flights.ts by `millrace run`, in this process: whoever kills the demo kills all of it, and the
+ * log is free for the next start.
+ */
+async function runPipeline(): Promise<number> {
+  const commandLine = new URL('../../cli/src/main.ts', import.meta.url)
+  const { main }: { main: (words: readonly string[]) => Promise<void> } = await import(
+    commandLine.href
+  )
   const script = fileURLToPath(new URL('flights.ts', import.meta.url))
-  const child = spawn(process.execPath, [millrace, 'run', script, '--log', join(home, 'log')], {
-    stdio: 'inherit',
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 1))
-  })
+  await main(['run', script, '--log', join(home, 'log')])
+  return Number(process.exitCode ?? 0)
 }
 
 /** Checks both tables by SQL, prints the figures and the chart; 0 when all agree. */
