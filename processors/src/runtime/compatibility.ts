@@ -11,7 +11,14 @@ interface KeptTopology {
 interface KeptStage {
   readonly id: string
   readonly inputs: readonly { readonly topicId: string; readonly partitions: number }[]
-  readonly stores: readonly { readonly name: string; readonly shape: string }[]
+  readonly stores: readonly KeptStore[]
+}
+
+interface KeptStore {
+  readonly name: string
+  readonly shape: string
+  /** The stage went on without it, so it lacks records. */
+  readonly isBehind?: true
 }
 
 /**
@@ -26,11 +33,12 @@ export async function checkTopology(log: Log, plan: Plan, topics: Topics): Promi
     keptText = cursor.value === null ? undefined : Buffer.from(cursor.value).toString()
   })
   const now = describe(plan, topics)
-  const nowText = JSON.stringify(now)
-  if (keptText === nowText) return
-  if (keptText !== undefined) compare(plan.pipeline, JSON.parse(keptText) as KeptTopology, now)
+  const kept = keptText === undefined ? undefined : (JSON.parse(keptText) as KeptTopology)
+  if (kept !== undefined) compare(plan.pipeline, kept, now)
+  const next = JSON.stringify(kept === undefined ? now : withLeftOvers(plan, kept, now))
+  if (keptText === next) return
   const batch = new BatchWriter()
-  batch.append(plan.pipeline, nowText, 0)
+  batch.append(plan.pipeline, next, 0)
   await log.append({ topic, partition: 0, batch: batch.finish() })
 }
 
@@ -50,12 +58,32 @@ function describe(plan: Plan, topics: Topics): KeptTopology {
   }
 }
 
+/** Adds the state that lies in the log though nobody uses it now: a later run may want it again. */
+function withLeftOvers(plan: Plan, kept: KeptTopology, now: KeptTopology): KeptTopology {
+  const behind = ({ name, shape }: KeptStore): KeptStore => ({ name, shape, isBehind: true })
+  const used = now.stages.map((stage) => {
+    const before = kept.stages.find(({ id }) => id === stage.id)?.stores ?? []
+    const left = before.filter(({ name }) => stage.stores.every((store) => store.name !== name))
+    return { ...stage, stores: [...stage.stores, ...left.map(behind)] }
+  })
+  const unused = kept.stages
+    .filter(({ id }) => now.stages.every((stage) => stage.id !== id))
+    .map((stage) => {
+      // A stage that does not run stays where it is, and its state with it.
+      const goesOn = plan.stages.some(({ id }) => id === stage.id)
+      return goesOn ? { ...stage, stores: stage.stores.map(behind) } : stage
+    })
+  return { stages: [...used, ...unused] }
+}
+
 function compare(pipeline: string, kept: KeptTopology, now: KeptTopology): void {
   for (const stage of now.stages) {
     const before = kept.stages.find((other) => other.id === stage.id)
     if (before === undefined) continue
     const stores = stage.stores.filter((store) => changed(before, store))
     if (stores.length > 0) throw changedState(pipeline, stage.id, stores)
+    const late = stage.stores.filter((store) => isBehind(before, store))
+    if (late.length > 0) throw missedRecords(pipeline, stage.id, late)
     if (JSON.stringify(before.inputs) === JSON.stringify(stage.inputs)) continue
     throw changedInputs(pipeline, stage.id, before, stage)
   }
@@ -64,6 +92,21 @@ function compare(pipeline: string, kept: KeptTopology, now: KeptTopology): void 
 function changed(before: KeptStage, store: KeptStage['stores'][number]): boolean {
   const other = before.stores.find(({ name }) => name === store.name)
   return other !== undefined && other.shape !== store.shape
+}
+
+function isBehind(before: KeptStage, store: KeptStore): boolean {
+  return before.stores.some(({ name, isBehind: lacks }) => name === store.name && lacks === true)
+}
+
+function missedRecords(pipeline: string, stage: string, stores: KeptStage['stores']): UsageError {
+  const names = stores.map(({ name }) => name)
+  return new UsageError(
+    'TOPOLOGY_CHANGED',
+    `The state ${names.join(', ')} of ${pipeline} / ${stage} lacks the records that were processed while its ` +
+      `operator was taken out. Give the operator a name of its own to begin it afresh with what comes ` +
+      `from now on, or run under another pipeline name to build everything from the beginning.`,
+    { facts: { pipeline, stage, stores: names } },
+  )
 }
 
 function changedState(pipeline: string, stage: string, stores: KeptStage['stores']): UsageError {
