@@ -381,7 +381,7 @@ export class Partition implements CommitTarget {
     this.log.segments.push(next)
     this.#syncedPosition = 0
     await writeIndexFiles(this.#disk, sealed, 'sealed')
-    sealed.thinIndex()
+    sealed.thinIndexes()
   }
 
   async #expire(): Promise<void> {

@@ -122,7 +122,7 @@ class Recovery {
       if (this.#log.damage === undefined && !(await hasIndexFiles(disk, segment))) {
         await writeIndexFiles(disk, segment, 'sealed')
       }
-      segment.thinIndex()
+      segment.thinIndexes()
     }
     if (isLast && this.#log.damage === undefined) await this.#rewrite(segment)
   }

@@ -67,9 +67,10 @@ export class Segment {
     if (this.maxTimestampMs >= 0) this.times.add(this.maxTimestampMs, this.#offsetOfMaxTimestamp)
   }
 
-  /** Lets go of most of a sealed segment's index; a read then passes over a few more batches. */
-  thinIndex(): void {
+  /** Lets go of most of a sealed segment's indexes; a read then passes over a few more batches. */
+  thinIndexes(): void {
     this.offsets.thin(Math.ceil(this.offsets.count / INDEX_ENTRIES_KEPT_MAX))
+    this.times.thin(Math.ceil(this.times.count / INDEX_ENTRIES_KEPT_MAX))
   }
 
   /**

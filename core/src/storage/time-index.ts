@@ -7,8 +7,13 @@ const ENTRY_BYTES = 12
  * Like the offset index it is built from the batches and only written for Kafka's tools.
  */
 export class TimeIndex {
-  readonly #timestampsMs: number[] = []
-  readonly #offsets: number[] = []
+  #timestampsMs: number[] = []
+  #offsets: number[] = []
+
+  /** Entries. */
+  get count(): number {
+    return this.#offsets.length
+  }
 
   /** Adds an entry unless time has not moved on since the last one; `offset` is relative. */
   add(maxTimestampMs: number, offset: number): void {
@@ -28,6 +33,13 @@ export class TimeIndex {
       else high = middle
     }
     return low === 0 ? 0 : (this.#offsets[low - 1] ?? 0)
+  }
+
+  /** Keeps every `stride`th entry, for segments that are no longer written. */
+  thin(stride: number): void {
+    if (stride <= 1) return
+    this.#timestampsMs = this.#timestampsMs.filter((_, entry) => entry % stride === 0)
+    this.#offsets = this.#offsets.filter((_, entry) => entry % stride === 0)
   }
 
   /** Size of {@link TimeIndex.encode}'s answer. */
