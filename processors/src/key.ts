@@ -71,7 +71,8 @@ function completeKey(names: readonly string[], partOf: (name: string) => unknown
 
 function keyColumn(name: string, known: readonly Column[]): Column {
   const column = known.find((candidate) => candidate.name === name)
-  return { name, type: column?.type ?? 'json', nullable: false }
+  if (column === undefined) return { name, type: 'json', nullable: false, isUntyped: true }
+  return { name, type: column.type, nullable: false }
 }
 
 /** Writes named keys as JSON objects with their properties in order; timestamps as milliseconds. */

@@ -232,6 +232,31 @@ test('without a schema the first rows say what the table looks like', async () =
   await open.close()
 })
 
+test('a key column of which no schema knows the type gets the type of its values', async () => {
+  const columns: Column[] = [
+    { name: 'city', type: 'json', nullable: false, isUntyped: true },
+    { name: 'absent', type: 'json', nullable: true, isUntyped: true },
+    { name: 'orders', type: 'int64', nullable: false },
+  ]
+  const open = await postgres(database.url)
+    .table('guessed', { key: 'city', create: true })
+    .open(testContext({ columns }))
+  const task = await open.claim('t')
+  await task.write(keyedBatch([[{ city: 'Oslo' }, { orders: 3 }]]))
+  expect(
+    await database.rows(
+      `SELECT attname::text, format_type(atttypid, -1) FROM pg_attribute
+       WHERE attrelid = 'guessed'::regclass AND attnum > 0 ORDER BY attname`,
+    ),
+  ).toEqual([
+    ['absent', 'jsonb'],
+    ['city', 'text'],
+    ['orders', 'bigint'],
+  ])
+  expect(await database.rows(`SELECT orders FROM guessed WHERE city = 'Oslo'`)).toEqual([['3']])
+  await open.close()
+})
+
 test('a property without a column is never dropped in silence, whenever it comes', async () => {
   await database.rows('CREATE TABLE narrow (id int)')
   const open = await postgres(database.url).table('narrow').open(testContext({}))

@@ -19,4 +19,6 @@ export interface Column {
   readonly nullable: boolean
   /** The column holds arrays of `type`. */
   readonly array?: boolean
+  /** Nothing says what the values are; `type` is then `json`, which holds any of them. */
+  readonly isUntyped?: boolean
 }
