@@ -14,7 +14,7 @@ export function durationMs(duration: Duration): number {
   if (Number.isSafeInteger(ms)) return ms
   throw new UsageError(
     'DURATION_INVALID',
-    `"${duration}" is no duration${suggestion(String(duration))}. ` +
+    `"${duration}" is no duration${suggestion(String(duration))} ` +
       'Write a number and a unit, such as 500ms, 30s, 10m, 1h or 7d.',
   )
 }
@@ -31,10 +31,10 @@ export function durationText(ms: number): Duration {
 // '10 mins' → 10m: the first letters of the usual words name the unit, save that months are none.
 function suggestion(text: string): string {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text)
-  if (match === null) return ''
+  if (match === null) return '.'
   const word = (match[2] ?? '').toLowerCase()
   if (word === '') return `: its unit is missing. Did you mean "${match[1]}ms" or "${match[1]}s"?`
   const unit = /^(ms|milli)/.test(word) ? 'ms' : /^(?:s|m(?!o)|h|d)/.exec(word)?.[0]
   if (word.startsWith('week')) return `. Did you mean "${Number(match[1]) * 7}d"?`
-  return unit === undefined ? '' : `. Did you mean "${match[1]}${unit}"?`
+  return unit === undefined ? '.' : `. Did you mean "${match[1]}${unit}"?`
 }
