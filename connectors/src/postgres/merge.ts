@@ -25,7 +25,7 @@ export function mergeOf(rule: MergeRule, column: WrittenColumn): Merge {
     case 'keep':
       return nullsAside((older) => older)
     case 'add':
-      return nullsAside(add)
+      return nullsAside(adderOf(column))
     case 'greatest':
       return nullsAside((older, newer) => (isLess(older, newer, column) ? newer : older))
     case 'least':
@@ -52,12 +52,33 @@ export function mergeSql(rule: MergeRule, column: WrittenColumn, target: string)
 
 const textTypes = /^(text|character|citext)/
 const timeTypes = /^(timestamp|date)/
+const decimalTypes = /^numeric/
+const floatTypes = /^(double precision|real)/
 
 function nullsAside(merge: Merge): Merge {
   return (older, newer) => {
     if (older === null || older === undefined) return newer
     return newer === null || newer === undefined ? older : merge(older, newer)
   }
+}
+
+function adderOf({ type }: WrittenColumn): Merge {
+  if (decimalTypes.test(type)) return addDecimals
+  return floatTypes.test(type) ? (older, newer) => floatOf(older) + floatOf(newer) : add
+}
+
+/** Exact, as the server's: what is stored must not depend on which records shared a batch. */
+function addDecimals(older: unknown, newer: unknown): unknown {
+  const both = aligned(older, newer)
+  // NaN and the infinities are no decimals.
+  if (both === undefined) return floatOf(older) + floatOf(newer)
+  return decimalText(both.older + both.newer, both.scale)
+}
+
+function floatOf(value: unknown): number {
+  const isNan = typeof value === 'string' ? /^\s*nan\s*$/i.test(value) : Number.isNaN(value)
+  if (isNan) return Number.NaN
+  return Number(numberOf(value, "can't be added"))
 }
 
 function add(older: unknown, newer: unknown): number | bigint {
@@ -83,15 +104,54 @@ function wholeOf(value: unknown): number | bigint {
 
 function isLess(left: unknown, right: unknown, column: WrittenColumn): boolean {
   if (timeTypes.test(column.type)) return microsOf(left) < microsOf(right)
+  const exact = decimalTypes.test(column.type) ? aligned(left, right) : undefined
+  if (exact !== undefined) return exact.older < exact.newer
   if (typeof left === 'string' && typeof right === 'string') {
     return textTypes.test(column.type) ? left < right : numberOf(left) < numberOf(right)
   }
   return numberOf(left) < numberOf(right)
 }
 
-function numberOf(value: unknown): number | bigint {
+function numberOf(value: unknown, problem = "can't be compared"): number | bigint {
   if (typeof value === 'number' || typeof value === 'bigint') return value
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
   if (!Number.isNaN(number)) return number
-  throw new UnfitValue(sqlState.invalidText, value, "can't be compared: it is not a number")
+  throw new UnfitValue(sqlState.invalidText, value, `${problem}: it is not a number`)
+}
+
+const decimal = /^\s*([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,5}))?\s*$/i
+
+/** Both as whole numbers of the same decimal place; undefined when one is no decimal number. */
+function aligned(
+  older: unknown,
+  newer: unknown,
+): { older: bigint; newer: bigint; scale: number } | undefined {
+  const left = scaled(older)
+  const right = scaled(newer)
+  if (left === undefined || right === undefined) return undefined
+  const scale = Math.max(left.scale, right.scale)
+  return {
+    older: left.digits * 10n ** BigInt(scale - left.scale),
+    newer: right.digits * 10n ** BigInt(scale - right.scale),
+    scale,
+  }
+}
+
+function scaled(value: unknown): { digits: bigint; scale: number } | undefined {
+  if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'string') return
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = decimal.exec(String(value)) ?? []
+  if (whole + fraction === '') return undefined
+  const digits = BigInt(whole + fraction)
+  const scale = fraction.length - Number(exponent)
+  const signed = sign === '-' ? -digits : digits
+  return scale < 0
+    ? { digits: signed * 10n ** BigInt(-scale), scale: 0 }
+    : { digits: signed, scale }
+}
+
+function decimalText(digits: bigint, scale: number): string {
+  const text = String(digits < 0n ? -digits : digits).padStart(scale + 1, '0')
+  const point = text.length - scale
+  const sign = digits < 0n ? '-' : ''
+  return scale === 0 ? `${sign}${text}` : `${sign}${text.slice(0, point)}.${text.slice(point)}`
 }
