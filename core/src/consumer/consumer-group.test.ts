@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FencedError } from '../errors.ts'
 import { nodeClock, sleep } from '../io/index.ts'
+import type { GroupMember, Log, SyncGroupRequest } from '../log.ts'
 import { drain, Reading, SMALL, take, type TextBatch, until, valuesOf } from './reading-fixture.ts'
 
 const reading = new Reading()
@@ -116,5 +117,38 @@ describe('a group', () => {
     await until(() => values.length === 1)
     await one.close()
     await loop
+  })
+
+  it('forgets positions it looked up while it was expelled, for others have read on since', async () => {
+    await reading.write(0, 'a1', 'a2')
+    const { log } = reading
+    const { topicId } = await log.describeTopic('t')
+    let member: GroupMember | undefined
+    let lookUps = 0
+    const slow: Log = Object.assign(Object.create(log) as Log, {
+      fetch: log.fetch.bind(log),
+      describeTopic: log.describeTopic.bind(log),
+      findOffset: log.findOffset.bind(log),
+      heartbeat: log.heartbeat.bind(log),
+      joinGroup: log.joinGroup.bind(log),
+      leaveGroup: log.leaveGroup.bind(log),
+      commitPositions: log.commitPositions.bind(log),
+      syncGroup: (request: SyncGroupRequest) => {
+        member = request
+        return log.syncGroup(request)
+      },
+      readPositions: async (group: string) => {
+        const stored = await log.readPositions(group)
+        if (++lookUps > 1 || member === undefined) return stored
+        await log.leaveGroup(member)
+        const position = { offset: 1, leaderEpoch: 0 }
+        const committed = { topic: 't', partition: 0, topicId, position }
+        await log.commitPositions({ group, positions: [committed] })
+        // Until a heartbeat tells it.
+        await sleep(nodeClock, 200)
+        return stored
+      },
+    })
+    expect(valuesOf(await take(reading.consume({ group: 'g', ...SMALL }, slow)))).toEqual(['a2'])
   })
 })

@@ -242,7 +242,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
         ? await this.#allWanted()
         : await this.#membership.join(this.assignment)
     if (places === undefined || this.#isClosed) return
+    const member = this.#membership?.member
     await this.#own(places)
+    // Race: expelled while positions were looked up; by now others may have committed further ones.
+    if (this.#membership?.member !== member) return this.#lose()
     this.#isAssigned = true
     this.#fetcher.follow([...this.#cursors.values()])
   }
