@@ -52,7 +52,8 @@ async function badLine(
   return malformed(
     await placeAt(path, byte),
     `not valid JSON (${error.message})`,
-    'Correct the line.',
+    'Each line must be a JSON object of its own. Correct the line, or make lines of an array: ' +
+      `jq -c '.[]' FILE.`,
   )
 }
 
