@@ -83,8 +83,8 @@ function parentOf(path: string): string {
 async function readOrMakeMeta(ports: Ports, disk: Disk): Promise<DataDirectoryMeta> {
   const root = disk.directory
   const path = `${root}/${META_FILE}`
-  const found = await readMeta(ports.fileSystem, root)
-  const isUsed = (await ports.fileSystem.stat(`${root}/${REGISTRY_FILE}`)) !== undefined
+  const found = await readMeta(disk.fileSystem, root)
+  const isUsed = (await disk.fileSystem.stat(`${root}/${REGISTRY_FILE}`)) !== undefined
   if (isUsed && found !== undefined) return found
   // Its absence must never be taken for emptiness where there are topics.
   if (isUsed) throw damagedFile(path, `it is missing, yet ${REGISTRY_FILE} is there`)

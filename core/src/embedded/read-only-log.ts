@@ -11,6 +11,7 @@ import type {
   TopicDescription,
 } from '../log.ts'
 import type { Position } from '../record.ts'
+import { explained } from '../storage/explained-file-system.ts'
 import { readMeta } from './data-directory.ts'
 import { fetch } from './fetch.ts'
 import { findOffset } from './find-offset.ts'
@@ -25,7 +26,8 @@ const POLL_MS = 50
  * @throws UsageError USAGE when there is no log; CorruptDataError FORMAT_TOO_NEW, CORRUPT_DATA.
  */
 export async function openReadOnly(directory: string, ports: Ports): Promise<Log> {
-  const meta = await readMeta(ports.fileSystem, directory)
+  const fileSystem = explained(ports.fileSystem)
+  const meta = await readMeta(fileSystem, directory)
   if (meta === undefined) {
     throw new UsageError(
       'USAGE',
@@ -33,7 +35,7 @@ export async function openReadOnly(directory: string, ports: Ports): Promise<Log
       { facts: { directory } },
     )
   }
-  const topics = new ReadOnlyTopics(ports.fileSystem, directory, meta.logId)
+  const topics = new ReadOnlyTopics(fileSystem, directory, meta.logId)
   await topics.refresh()
   return new ReadOnlyLog(topics, ports.clock, { logId: meta.logId, url: directory })
 }

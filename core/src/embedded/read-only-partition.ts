@@ -6,7 +6,7 @@ import type { Marker } from '../storage/load-batches.ts'
 import { readPartitionCheckpoint } from '../storage/partition-checkpoint.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from '../storage/segment.ts'
-import { errnoOf } from '../storage/transfer.ts'
+import { errnoOf, sizeOf } from '../storage/transfer.ts'
 import { readWatermark, WATERMARK_FILE } from '../storage/watermark.ts'
 import type { Watermark } from '../storage/watermark.ts'
 import { transactionKey } from '../transactions/journal-state.ts'
@@ -132,7 +132,7 @@ export class ReadOnlyPartition {
       if (log.damage !== undefined) return
       const segment = log.segments.find(({ baseOffset }) => baseOffset === base)
       if (segment === undefined || segment !== log.segments.at(-1)) continue
-      const to = await segment.file.size()
+      const to = await sizeOf(segment.file)
       const end = await loadBatches(log, segment, {
         to,
         checkCrc: false,

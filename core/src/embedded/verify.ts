@@ -1,6 +1,7 @@
 import { MillraceError, UsageError } from '../errors.ts'
 import { nodePorts } from '../io/index.ts'
 import type { FileSystem, Ports } from '../io/index.ts'
+import { explained } from '../storage/explained-file-system.ts'
 import { partitionPath } from '../storage/partition-directory.ts'
 import { verifyPartition } from '../storage/verify-partition.ts'
 import type { LogFault, VerifyCounts } from '../storage/verify-partition.ts'
@@ -26,7 +27,7 @@ export async function verifyLog(
   options: { readonly ports?: Ports } = {},
 ): Promise<LogVerification> {
   const { fileSystem } = options.ports ?? nodePorts
-  const verification = new Verification(fileSystem, directory)
+  const verification = new Verification(explained(fileSystem), directory)
   await verification.run()
   return verification.result
 }

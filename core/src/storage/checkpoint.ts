@@ -2,7 +2,7 @@ import { crc32c } from '@node-rs/crc32'
 import { CorruptDataError } from '../errors.ts'
 import type { FileSystem } from '../io/index.ts'
 import type { Disk } from './disk.ts'
-import { readFully } from './transfer.ts'
+import { readFully, sizeOf } from './transfer.ts'
 
 /** The whole content of a small file; `undefined` when there is none. */
 export async function readSmallFile(
@@ -13,7 +13,7 @@ export async function readSmallFile(
   if (found?.kind !== 'file') return undefined
   const file = await fileSystem.open(path, 'read')
   try {
-    const bytes = Buffer.alloc(await file.size())
+    const bytes = Buffer.alloc(await sizeOf(file))
     return bytes.subarray(0, await readFully(file, bytes, 0))
   } finally {
     await file.close()

@@ -1,5 +1,6 @@
-import { FailedError, MillraceError, UnavailableError, UsageError } from '../errors.ts'
+import { FailedError, MillraceError, UnavailableError } from '../errors.ts'
 import type { File, FileSystem } from '../io/index.ts'
+import { explained, forbidden, isForbidden } from './explained-file-system.ts'
 import { errnoOf, writeFully } from './transfer.ts'
 
 // libuv has four threads; reads, DNS and compression need one too.
@@ -18,7 +19,7 @@ export class Disk {
   readonly #syncsWaiting: (() => void)[] = []
 
   constructor(fileSystem: FileSystem, directory: string) {
-    this.fileSystem = fileSystem
+    this.fileSystem = explained(fileSystem)
     this.directory = directory
   }
 
@@ -80,7 +81,7 @@ export class Disk {
     } catch (error) {
       if (error instanceof MillraceError) throw error
       if (isShortage(error)) throw tooManyFiles(error)
-      if (isForbidden(error)) throw this.#forbidden(step, error)
+      if (isForbidden(error)) throw forbidden(step, error)
       throw isDiskFull(error) ? this.diskFull(error) : this.fail(step, error)
     }
   }
@@ -102,14 +103,6 @@ export class Disk {
     return this.#failure
   }
 
-  #forbidden(step: string, cause: unknown): UsageError {
-    return new UsageError(
-      'USAGE',
-      `Millrace could not ${step} (${messageOf(cause)}). Nothing was changed; give a directory that this user may write.`,
-      { cause, facts: { directory: this.directory, step } },
-    )
-  }
-
   /** The error for a write that found no room. */
   diskFull(cause: unknown): UnavailableError {
     return new UnavailableError(
@@ -123,11 +116,6 @@ export class Disk {
 function isDiskFull(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno === 'ENOSPC' || errno === 'EDQUOT'
-}
-
-/** The place, not the disk, is unfit for a log. */
-function isForbidden(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(errnoOf(error) ?? '')
 }
 
 /** The process, not the disk, has run out of something. */

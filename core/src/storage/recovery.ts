@@ -12,7 +12,7 @@ import { readPartitionCheckpoint } from './partition-checkpoint.ts'
 import type { ScanEnd } from './scan.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
 import { finishDeletions, hasIndexFiles, writeIndexFiles } from './segment-files.ts'
-import { readFully } from './transfer.ts'
+import { readFully, sizeOf } from './transfer.ts'
 import type { Watermark } from './watermark.ts'
 
 /** A partition that may have been left by a crash. */
@@ -111,7 +111,7 @@ class Recovery {
       return file.close()
     }
     this.#log.segments.push(segment)
-    const fileBytes = await file.size()
+    const fileBytes = await sizeOf(file)
     const trusted = this.#trustedBytes(segment, isLast, fileBytes)
     let end = await this.#scan(segment, trusted, false)
     if (end.fault === undefined) end = await this.#scan(segment, fileBytes, true)

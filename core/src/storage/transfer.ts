@@ -36,7 +36,17 @@ export async function writeFully(file: File, from: Uint8Array, position: number)
   }
 }
 
-function readFailed(cause: unknown): unknown {
+/** Size of an open file. @throws UnavailableError UNAVAILABLE. */
+export async function sizeOf(file: File): Promise<number> {
+  try {
+    return await file.size()
+  } catch (error) {
+    throw readFailed(error)
+  }
+}
+
+/** The error for bytes that the disk cannot give; anything but an errno error stays what it is. */
+export function readFailed(cause: unknown): unknown {
   if (errnoOf(cause) === undefined || !(cause instanceof Error)) return cause
   return new UnavailableError(
     'UNAVAILABLE',

@@ -10,6 +10,7 @@ import { readPartitionCheckpoint } from './partition-checkpoint.ts'
 import { metadataText, PARTITION_METADATA_FILE } from './partition-directory.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
+import { sizeOf } from './transfer.ts'
 import { readWatermark, WATERMARK_FILE } from './watermark.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -109,7 +110,7 @@ class PartitionVerification {
         this.#fault(path, 0, `offsets ${endOffset} to ${baseOffset - 1} are missing before it`)
       }
       this.#log.segments.push(segment)
-      const isWhole = await this.#verifyBatches(segment, isLast, await file.size())
+      const isWhole = await this.#verifyBatches(segment, isLast, await sizeOf(file))
       if (isWhole && !isLast) await this.#verifyIndexes(segment)
     } finally {
       await file.close()
