@@ -60,7 +60,7 @@ async function one(seed: number): Promise<LivesResult[]> {
 }
 
 function bugOption(): string {
-  return values.bug === undefined ? '' : ` --bug ${values.bug}`
+  return values.bug === undefined ? '' : ` --bug '${values.bug}'`
 }
 
 process.exitCode = await main()
