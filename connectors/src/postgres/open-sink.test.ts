@@ -257,6 +257,17 @@ test('a key column of which no schema knows the type gets the type of its values
   await open.close()
 })
 
+test('a key that the first rows do not have is named, with what they have', async () => {
+  const open = await postgres(database.url)
+    .table('keyless', { key: 'town', create: true })
+    .open(testContext({}))
+  const task = await open.claim('t')
+  await expect(task.write(batchOf([{ towns: 'Oslo', n: 1 }]))).rejects.toThrow(
+    /key "town".*Did you mean "towns"\? They have: towns, n\./,
+  )
+  await open.close()
+})
+
 test('a property without a column is never dropped in silence, whenever it comes', async () => {
   await database.rows('CREATE TABLE narrow (id int)')
   const open = await postgres(database.url).table('narrow').open(testContext({}))
