@@ -21,7 +21,10 @@ export interface Log {
   /** The topic's records are gone for readers at once; its files go in the background. */
   deleteTopic(name: string): Promise<void>
 
-  /** Appends one record batch; resolves when it has reached its topic's durability. */
+  /**
+   * Appends one record batch; resolves when it has reached its topic's durability or, inside a
+   * transaction, when it is written: the commit makes it durable.
+   */
   append(request: AppendRequest): Promise<AppendResult>
   /**
    * Reads whole batches. Waits up to `maxWaitMs` until at least `minBytes` can be had; answers at once
