@@ -163,6 +163,10 @@ test('a position of another log is refused, with the way out, and stays', async 
     /another log.*DELETE FROM "public"."millrace_fence"/s,
   )
   expect((await first.claim('t')).position).toEqual({ offset: 1 })
+  await (await first.claim('u')).write(batchOf([{ id: 2 }], { offset: 7 }))
+  const refusal = await second.claim('t').catch(String)
+  await database.rows(/DELETE FROM .*;/.exec(String(refusal))?.[0] ?? '')
+  for (const task of ['t', 'u']) expect((await second.claim(task)).position).toBeUndefined()
   await Promise.all([first.close(), second.close()])
 })
 

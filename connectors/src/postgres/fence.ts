@@ -48,6 +48,8 @@ export class Fence {
   readonly #owner: string
   readonly #applicationName: string
   readonly #where: string
+  /** All tasks of the sink. */
+  readonly #whereSink: string
 
   constructor(schema: string, key: FenceKey) {
     const token = `${process.pid}-${randomBytes(6).toString('hex')}`
@@ -56,9 +58,8 @@ export class Fence {
     this.#owner = `${hostname()} ${token}`
     this.#applicationName = applicationName(token)
     const { pipeline, sink, task } = key
-    this.#where =
-      `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)} ` +
-      `AND task = ${quoteLiteral(task)}`
+    this.#whereSink = `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)}`
+    this.#where = `${this.#whereSink} AND task = ${quoteLiteral(task)}`
   }
 
   /**
@@ -206,7 +207,7 @@ export class Fence {
       'SINK_OF_ANOTHER_LOG',
       `The database holds a position of ${this.#what()} that belongs to another log (or another ` +
         `input) than this one. Go on with that log; or start over: empty the table it wrote, and ` +
-        `DELETE FROM ${this.#table} WHERE ${this.#where};`,
+        `DELETE FROM ${this.#table} WHERE ${this.#whereSink};`,
       { facts: { ...this.#key } },
     )
   }
