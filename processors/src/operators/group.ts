@@ -10,6 +10,13 @@ import { eachRecord } from './step.ts'
 /** Cells of a group: the greatest timestamp of its records, then its aggregates'. */
 type Cells = [timestampMs: number, ...aggregates: unknown[]]
 
+/** What a record makes of one of the windows it falls into. */
+interface Change {
+  readonly slotMs: number
+  readonly entry: StoreEntry<Cells> | undefined
+  readonly cells: Cells
+}
+
 export interface GroupOptions {
   readonly aggregate: GroupedAggregate
   /** Undefined: one group per key, for ever. */
@@ -80,18 +87,41 @@ class Groups {
 
   #addToWindows(windows: TimeWindows, key: string, record: StreamRecord): void {
     const { timestampMs } = record
-    let isLate = false
+    const isAlone = windows.advanceMs === windows.sizeMs
+    const changes: Change[] = []
+    let closed = 0
     for (
       let startMs = firstWindowStart(windows, timestampMs);
       startMs <= timestampMs;
       startMs += windows.advanceMs
     ) {
-      if (isClosed(windows, startMs, this.#store.streamTimeMs)) {
-        isLate = true
-        this.#scope.task.dropped(this.#scope.node, 'late', record)
-      } else this.#addTo(startMs, key, record)
+      if (isClosed(windows, startMs, this.#store.streamTimeMs)) closed++
+      else if (isAlone) this.#addTo(startMs, key, record)
+      else changes.push(this.#changeOf(startMs, key, record))
     }
-    if (isLate) this.#scope.aside?.(record)
+    for (const change of changes) this.#make(change, key, record)
+    if (closed === 0) return
+    for (; closed > 0; closed--) this.#scope.task.dropped(this.#scope.node, 'late', record)
+    this.#scope.aside?.(record)
+  }
+
+  /** What a record would make of a window: a callback that throws for a later one must find this one as it was. */
+  #changeOf(slotMs: number, key: string, record: StreamRecord): Change {
+    const entry = this.#store.find(slotMs, key)
+    const cells: Cells = entry === undefined ? [record.timestampMs] : [...entry.state]
+    if (entry === undefined) this.#aggregate.start(cells)
+    this.#aggregate.add(cells, record.value)
+    cells[0] = Math.max(cells[0], record.timestampMs)
+    return { slotMs, entry, cells }
+  }
+
+  #make({ slotMs, entry, cells }: Change, key: string, record: StreamRecord): void {
+    if (entry === undefined) this.#tell(this.#store.add(slotMs, key, cells), record)
+    else {
+      entry.state = cells
+      this.#store.changed(entry)
+      this.#tell(entry, record)
+    }
   }
 
   #addTo(slotMs: number, key: string, record: StreamRecord): void {
@@ -102,6 +132,11 @@ class Groups {
       this.#aggregate.add(cells, record.value)
       entry = this.#store.add(slotMs, key, cells)
     } else this.#change(entry, record)
+    this.#tell(entry, record)
+  }
+
+  /** Sends a changed group on, now or at the epoch's end. */
+  #tell(entry: StoreEntry<Cells>, record: StreamRecord): void {
     if (this.#isFinal) return
     if (this.#changed === undefined) this.#emit(entry, record)
     else {
