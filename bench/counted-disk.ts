@@ -18,8 +18,8 @@ function counted(file: File, groupBytes: number[]): File {
   let unsynced = 0
   return {
     read: (into, position) => file.read(into, position),
-    async write(from, position) {
-      const taken = await file.write(from, position)
+    async write(from, position, hint) {
+      const taken = await file.write(from, position, hint)
       unsynced += taken
       return taken
     },

@@ -10,9 +10,10 @@ export interface File {
   read(into: Uint8Array, position: number): Promise<number>
   /**
    * Writes bytes at `position` and resolves with how many were taken, which **may be fewer** than
-   * given (a full disk does this without an error): callers loop.
+   * given (a full disk does this without an error): callers loop. `beforeSync` says that {@link sync}
+   * comes next, so that both may be done in one step; the sync must be called all the same.
    */
-  write(from: Uint8Array, position: number): Promise<number>
+  write(from: Uint8Array, position: number, hint?: 'beforeSync'): Promise<number>
   /**
    * Resolves once every earlier write of this file survives power loss (fdatasync). After a
    * rejection it is unknown what is on the disk, and a second call may succeed wrongly: never retry.

@@ -32,8 +32,12 @@ export interface CommitTarget {
   readonly unsyncedBytes: number
   /** Gives a batch its offset; false when it stands in the log already. Throws to refuse it. */
   place(append: PendingAppend): boolean
-  /** Puts the bytes of one group behind the log's end; throws after leaving the file as it was. */
-  write(bytes: Uint8Array, baseOffset: number): Promise<void>
+  /**
+   * Puts the bytes of one group behind the log's end; throws after leaving the file as it was.
+   *
+   * @param isSyncNext whether {@link CommitTarget.sync} follows at once.
+   */
+  write(bytes: Uint8Array, baseOffset: number, isSyncNext: boolean): Promise<void>
   /** Takes note of the group that {@link CommitTarget.write} wrote. */
   written(appends: readonly PendingAppend[]): void
   /** Undoes every {@link CommitTarget.place} since the last group was written. */
@@ -139,7 +143,7 @@ export class Committer {
     const first = this.#toWrite[0]
     if (first !== undefined) {
       try {
-        await this.#target.write(this.#joined(first), first.baseOffset)
+        await this.#target.write(this.#joined(first), first.baseOffset, this.#needsSync)
         this.#target.written(this.#toWrite)
       } catch (error) {
         this.#target.rollBack()

@@ -29,27 +29,26 @@ export class Disk {
   }
 
   /**
-   * Writes all of `bytes`.
+   * Writes all of `bytes`. With `beforeSync` a sync follows at once, and the disk may do both in one go.
    *
    * @throws UnavailableError DISK_FULL: part of them may be in the file, for the caller to cut off.
    * @throws FailedError LOG_FAILED: the disk is lost for writing.
    */
-  async write(file: File, bytes: Uint8Array, position: number): Promise<void> {
-    this.assertUsable()
+  async write(file: File, bytes: Uint8Array, position: number, hint?: 'beforeSync'): Promise<void> {
+    if (hint === 'beforeSync') await this.#takeTurn()
     try {
-      await writeFully(file, bytes, position)
+      this.assertUsable()
+      await writeFully(file, bytes, position, hint)
     } catch (error) {
       throw isDiskFull(error) ? this.diskFull(error) : this.fail('write', error)
+    } finally {
+      if (hint === 'beforeSync') this.#endTurn()
     }
   }
 
   /** Makes everything written to `file` durable. At most a few run at once. */
   async sync(file: File): Promise<void> {
-    if (this.#syncsRunning === SYNCS_AT_ONCE_MAX) {
-      await new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
-    } else {
-      this.#syncsRunning++
-    }
+    await this.#takeTurn()
     try {
       this.assertUsable()
       await file.sync()
@@ -57,10 +56,19 @@ export class Disk {
     } catch (error) {
       throw this.fail('sync', error)
     } finally {
-      const next = this.#syncsWaiting.shift()
-      if (next === undefined) this.#syncsRunning--
-      else next()
+      this.#endTurn()
     }
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#syncsRunning < SYNCS_AT_ONCE_MAX) this.#syncsRunning++
+    else await new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
+  }
+
+  #endTurn(): void {
+    const next = this.#syncsWaiting.shift()
+    if (next === undefined) this.#syncsRunning--
+    else next()
   }
 
   /** Makes the entries of a directory durable. */

@@ -278,12 +278,13 @@ export class Partition implements CommitTarget {
     this.#nextOffset = this.log.endOffset
   }
 
-  async write(bytes: Uint8Array, baseOffset: number): Promise<void> {
+  async write(bytes: Uint8Array, baseOffset: number, isSyncNext: boolean): Promise<void> {
     if (!this.#isEpochRecorded) await this.#recordEpoch()
     if (this.#isRollDue(bytes.length)) await this.#roll(baseOffset)
     const active = this.#active
     try {
-      await this.#disk.write(active.file, bytes, active.sizeBytes)
+      const hint = isSyncNext ? 'beforeSync' : undefined
+      await this.#disk.write(active.file, bytes, active.sizeBytes, hint)
     } catch (error) {
       // Failed meanwhile, the disk takes no cut back: part of the group may stay.
       this.#disk.assertUsable()

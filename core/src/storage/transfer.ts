@@ -27,10 +27,15 @@ export async function readFully(file: File, into: Uint8Array, position: number):
  * @throws Node's errno errors; ENOSPC also when the disk takes nothing and says nothing. Some of the
  *   bytes may then be in the file.
  */
-export async function writeFully(file: File, from: Uint8Array, position: number): Promise<void> {
-  let written = await file.write(from, position)
+export async function writeFully(
+  file: File,
+  from: Uint8Array,
+  position: number,
+  hint?: 'beforeSync',
+): Promise<void> {
+  let written = await file.write(from, position, hint)
   while (written < from.length) {
-    const count = await file.write(from.subarray(written), position + written)
+    const count = await file.write(from.subarray(written), position + written, hint)
     if (count === 0) throw outOfSpace()
     written += count
   }
