@@ -78,6 +78,7 @@ export const nodeFileSystem: FileSystem = {
 class NodeFile implements File {
   readonly #fd: number
   #isSynced = false
+  #changes = 0
   #syncingFd: Promise<number | undefined> | undefined
 
   constructor(fd: number) {
@@ -96,32 +97,41 @@ class NodeFile implements File {
     if (hint === 'beforeSync' && this.#isSynced && hasSyncingWrites) {
       return this.#writeSyncing(from, position)
     }
-    this.#isSynced = false
+    this.#noteChange()
     return writeFd(this.#fd, from, position)
   }
 
   async #writeSyncing(from: Uint8Array, position: number): Promise<number> {
     this.#syncingFd ??= openSyncing(this.#fd)
     const fd = await this.#syncingFd
-    this.#isSynced = false
+    const isAllSynced = this.#isSynced && fd !== undefined
+    this.#noteChange()
+    const changes = this.#changes
     const taken = await writeFd(fd ?? this.#fd, from, position)
-    this.#isSynced = fd !== undefined
+    // Somebody may have written besides, before or meanwhile.
+    this.#isSynced = isAllSynced && this.#changes === changes
     return taken
+  }
+
+  #noteChange(): void {
+    this.#changes++
+    this.#isSynced = false
   }
 
   sync(): Promise<void> {
     if (this.#isSynced) return Promise.resolve()
+    const changesBefore = this.#changes
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, (error) => {
         if (error) return reject(error)
-        this.#isSynced = true
+        this.#isSynced = this.#changes === changesBefore
         resolve()
       })
     })
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    this.#isSynced = false
+    this.#noteChange()
     return new Promise((resolve, reject) => {
       fs.ftruncate(this.#fd, sizeBytes, (error) => (error ? reject(error) : resolve()))
     })
