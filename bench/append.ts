@@ -1,7 +1,7 @@
 import { closeSync, fdatasync, openSync, write } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { bytes, json, open, Producer, type Serde } from '@millrace/core'
+import { bytes, json, open, Producer, type Raw, type Serde } from '@millrace/core'
 import { countedDisk } from './counted-disk.ts'
 import { compare } from './paired.ts'
 import { ratioRow, type Row } from './report.ts'
@@ -17,6 +17,12 @@ export async function measure(): Promise<Row[]> {
   const constant = Buffer.alloc(valueBytes, 'x')
   const text = 'x'.repeat(63)
   return [
+    await row(
+      'the same through `TopicAppender`, as pipelines write',
+      bytes,
+      () => constant,
+      append,
+    ),
     await row('`send` of 100-byte values, one producer, fsync', bytes, () => constant),
     await row('`send` of objects as JSON, 100 bytes, one producer, fsync', json(), (i) => ({
       id: 1_000_000_000 + i,
@@ -26,11 +32,18 @@ export async function measure(): Promise<Row[]> {
   ]
 }
 
-async function row<V>(what: string, serde: Serde<V>, valueOf: (i: number) => V): Promise<Row> {
+type Fill<V> = (producer: Producer<Raw, V>, valueOf: (i: number) => V) => Promise<void>
+
+async function row<V>(
+  what: string,
+  serde: Serde<V>,
+  valueOf: (i: number) => V,
+  fill: Fill<V> = sendAll,
+): Promise<Row> {
   let groups: readonly number[] = []
   const ours = () =>
     inScratch(async (directory) => {
-      const run = await send(directory, serde, valueOf)
+      const run = await send(directory, serde, valueOf, fill)
       groups = run.groupBytes
       return run.rate
     })
@@ -39,12 +52,26 @@ async function row<V>(what: string, serde: Serde<V>, valueOf: (i: number) => V):
   return ratioRow(what, await compare(ours, baseline), 0.6, 0.85, 'records')
 }
 
-async function send<V>(directory: string, serde: Serde<V>, valueOf: (i: number) => V) {
+async function send<V>(
+  directory: string,
+  serde: Serde<V>,
+  valueOf: (i: number) => V,
+  fill: Fill<V>,
+) {
   const { ports, groupBytes } = countedDisk()
   const log = await open(join(directory, 'log'), { ports })
   await log.createTopic({ name: 'bench-topic' })
   const producer = new Producer(log, { value: serde })
   const startMs = performance.now()
+  await fill(producer, valueOf)
+  await producer.flush()
+  const rate = recordCount / ((performance.now() - startMs) / 1000)
+  await producer.close()
+  await log.close()
+  return { rate, groupBytes }
+}
+
+async function sendAll<V>(producer: Producer<Raw, V>, valueOf: (i: number) => V): Promise<void> {
   for (let i = 0; i < recordCount; i++) {
     void producer.send({
       topic: 'bench-topic',
@@ -53,11 +80,17 @@ async function send<V>(directory: string, serde: Serde<V>, valueOf: (i: number) 
     })
     if (producer.isFull) await producer.room()
   }
-  await producer.flush()
-  const rate = recordCount / ((performance.now() - startMs) / 1000)
-  await producer.close()
-  await log.close()
-  return { rate, groupBytes }
+}
+
+async function append(
+  producer: Producer<Raw, Uint8Array>,
+  valueOf: (i: number) => Uint8Array,
+): Promise<void> {
+  const topic = await producer.topic('bench-topic')
+  for (let i = 0; i < recordCount; i++) {
+    topic.append(0, null, valueOf(i), 1_700_000_000_000 + i)
+    if (producer.isFull) await producer.room()
+  }
 }
 
 async function rawLoop(directory: string, groups: readonly number[]): Promise<number> {
