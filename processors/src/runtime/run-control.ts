@@ -1,21 +1,31 @@
+import { UnavailableError } from '@millrace/core'
+import type { Clock, Timer } from '@millrace/core/io'
+
+/** An interrupted run gives up what a sink or an operator has not taken by then. */
+const DRAIN_TIMEOUT_MS = 30_000
+
 /**
  * How a run ends. States: running → draining → (ended by its stages). `draining` is entered by the
  * user's signal, by the first failure, or never, when all stages come to the end of their input. A
- * draining stage finishes or aborts its epoch and returns; it starts no other.
+ * draining stage finishes or aborts its epoch and returns; it starts no other. What has not ended 30
+ * seconds after the signal is a failure.
  */
 export class RunControl {
   /** Fires when the run begins to drain, for what waits for input. */
   readonly drain: AbortSignal
-  /** Fires on failure only, for work that should not even finish. */
+  /** Fires on failure and when a drain takes too long, for work that should not even finish. */
   readonly abort: AbortSignal
   readonly #drain = new AbortController()
   readonly #abort = new AbortController()
   readonly #waiting = new Set<() => void>()
+  readonly #clock: Clock
   readonly #unlisten: () => void
+  #deadline: Timer | undefined
   #interrupted = false
   #failure: { readonly error: unknown } | undefined
 
-  constructor(signal: AbortSignal | undefined) {
+  constructor(signal: AbortSignal | undefined, clock: Clock) {
+    this.#clock = clock
     this.drain = this.#drain.signal
     this.abort = this.#abort.signal
     const interrupt = () => this.#interrupt()
@@ -67,12 +77,22 @@ export class RunControl {
   /** @throws the failure, when there was one. */
   finish(): void {
     this.#unlisten()
+    this.#deadline?.cancel()
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
   #interrupt(): void {
     this.#interrupted = true
+    this.#deadline = this.#clock.schedule(DRAIN_TIMEOUT_MS, () => this.fail(tookTooLong()))
     this.#drain.abort()
     this.wake()
   }
+}
+
+function tookTooLong(): UnavailableError {
+  return new UnavailableError(
+    'UNAVAILABLE',
+    `What was in flight could not be finished within ${DRAIN_TIMEOUT_MS / 1000} s of the interrupt, and was ` +
+      'given up. Nothing is lost: the next run goes on from the last commit.',
+  )
 }

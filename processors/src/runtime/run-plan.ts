@@ -28,7 +28,7 @@ export async function runPlan(
   parts: PlanParts,
   options: RunOptions,
 ): Promise<RunResult> {
-  const control = new RunControl(options.signal)
+  const control = new RunControl(options.signal, options.clock ?? nodeClock)
   const context = await prepare(plan, parts, options, control)
   const stages = plan.stages.map((stage) => openStage(context, stage))
   const reporter = new ProgressReporter(
