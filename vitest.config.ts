@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['{core,processors,connectors,cli}/src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default', './test/count-reporter.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })

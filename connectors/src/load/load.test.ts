@@ -177,7 +177,7 @@ describe('nothing is lost or doubled', () => {
     expect(await counted('stopped')).toEqual(whole(count))
   })
 
-  test('when the process is killed', async () => {
+  test('when the process is killed', { timeout: 120_000 }, async () => {
     const path = await temporaryFile(lines(count))
     await database.rows('CREATE TABLE killed (id int, name text)')
     let kills = 0
