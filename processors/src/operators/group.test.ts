@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { json } from '@millrace/core'
-import { aggregate, count, reduce } from './aggregate.ts'
+import { aggregate, count } from './aggregate.ts'
 import { max } from '../aggregates/extremes.ts'
 import { sum } from '../aggregates/numbers.ts'
 import { ChainDriver } from './chain-driver.ts'
@@ -49,34 +49,6 @@ function results(driver: ChainDriver) {
     return [shop, window_start.getTime(), window_end.getTime(), n, total, timestampMs]
   })
 }
-
-test('a record that a callback fails on in one of its windows counts in none of them', () => {
-  const driver = new ChainDriver(
-    pipeline('shops', ({ from }) => {
-      from(sales())
-        .pipe(
-          window(hopping('10ms', { advance: '5ms', grace: '100ms' })),
-          aggregate({
-            count: count(),
-            total: reduce(0, (total: number, { amount }: Sale) => {
-              if (total > 0 && amount === 9) throw new Error('no')
-              return total + amount
-            }),
-          }),
-        )
-        .to(totals)
-    }),
-    { skipsFailures: true },
-  )
-  const before = feed(driver, [[12, 1]])
-  // Falls into the empty window from 0 and into the one from 5, where the callback throws.
-  expect(feed(driver, [[7, 9]])).toEqual(before)
-  expect(driver.failed.length).toBe(1)
-  expect(feed(driver, [[7, 2]]).slice(before.length)).toEqual([
-    ['a', 0, 10, 1, 2, 7],
-    ['a', 5, 15, 2, 3, 12],
-  ])
-})
 
 describe('update', () => {
   test('sends every change, with the greatest time of the window’s records', () => {
