@@ -10,7 +10,7 @@ import { readPartitionCheckpoint } from './partition-checkpoint.ts'
 import { metadataText, PARTITION_METADATA_FILE } from './partition-directory.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
-import { sizeOf } from './transfer.ts'
+import { errnoOf, sizeOf } from './transfer.ts'
 import { readWatermark, WATERMARK_FILE } from './watermark.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -75,8 +75,10 @@ class PartitionVerification {
     this.#watermark = await this.#readWatermark()
     const names = await this.#fileSystem.list(directory)
     const bases = names.map(segmentBaseOffset).filter((base) => base !== undefined)
-    this.#log.startOffset = bases[0] ?? 0
-    for (const base of bases) await this.#verifySegment(base, base === bases.at(-1))
+    for (const base of bases) {
+      if (this.#log.segments.length === 0) this.#log.startOffset = base
+      await this.#verifyUnlessDeleted(base, base === bases.at(-1))
+    }
   }
 
   async #verifySmallFile(
@@ -97,6 +99,15 @@ class PartitionVerification {
       return await readWatermark(file)
     } finally {
       await file.close()
+    }
+  }
+
+  /** The owner's retention may delete a segment just now. */
+  async #verifyUnlessDeleted(baseOffset: number, isLast: boolean): Promise<void> {
+    try {
+      await this.#verifySegment(baseOffset, isLast)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
 
