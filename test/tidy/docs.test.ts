@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { root } from './sources.ts'
@@ -13,4 +13,18 @@ test('docs/errors.md explains every error code', () => {
   })
   const docs = readFileSync(join(root, 'docs/errors.md'), 'utf8')
   expect(codes.filter((code) => !docs.includes(`\`${code}\``))).toEqual([])
+})
+
+test('every file and folder that the pages name is there', () => {
+  for (const page of ['README.md', 'ARCHITECTURE.md', 'BENCHMARKS.md']) {
+    const text = readFileSync(join(root, page), 'utf8')
+    const named = [
+      ...text.matchAll(/`((?:core|processors|connectors|cli|examples|test|bench)\/[\w/.-]+)`/g),
+      ...text.matchAll(/\]\(((?!http)[^)#]+)/g),
+    ].map((match) => match[1] ?? '')
+    expect(
+      named.filter((path) => !existsSync(join(root, path))),
+      page,
+    ).toEqual([])
+  }
 })
