@@ -22,7 +22,7 @@ function shell(command: string): Promise<string> {
   })
 }
 
-for (const page of ['README.md']) {
+for (const page of ['README.md', 'docs/pipelines.md']) {
   describe(`what ${page} shows is what happens`, () => {
     const all = blocks(readFileSync(join(root, page), 'utf8'))
     for (const block of all) {
