@@ -42,12 +42,12 @@ export class Topics {
   /** Opens and recovers all partitions that the registry lists. */
   static async open(context: TopicsContext, registry: Registry): Promise<Topics> {
     const topics = new Topics(context, registry)
-    const opening = registry.topics.map(async (registered) => {
-      const partitions = await topics.#openPartitions(registered, 0)
-      topics.#topics.set(registered.name, { registered, partitions })
-    })
     try {
-      await allSettled(opening)
+      // One topic after the other bounds the memory that recovering many partitions takes.
+      for (const registered of registry.topics) {
+        const partitions = await topics.#openPartitions(registered, 0)
+        topics.#topics.set(registered.name, { registered, partitions })
+      }
     } catch (error) {
       await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
       throw error
@@ -100,15 +100,22 @@ export class Topics {
   alter(name: string, changes: Partial<TopicConfig>): Promise<TopicDescription> {
     return this.#change(async () => {
       const open = this.#get(name)
-      const config = changedConfig(open.registered.config, changes)
-      const before = open.registered.config.durability
-      // Recovery judges a partition by its level, so what lies in it must first have reached that.
-      if (config.durability === 'fsync' && before !== 'fsync') {
-        for (const partition of open.partitions) partition.config = config
-        await Promise.all(open.partitions.map((partition) => partition.flush()))
+      const before = open.registered.config
+      const config = changedConfig(before, changes)
+      const set = (to: TopicConfig): void => {
+        for (const partition of open.partitions) partition.config = to
       }
-      await this.#replace(open, { ...open.registered, config })
-      for (const partition of open.partitions) partition.config = config
+      set(config)
+      try {
+        // Recovery judges a partition by its level, so what lies in it must first have reached that.
+        if (config.durability === 'fsync' && before.durability !== 'fsync') {
+          await Promise.all(open.partitions.map((partition) => partition.flush()))
+        }
+        await this.#replace(open, { ...open.registered, config })
+      } catch (error) {
+        set(before)
+        throw error
+      }
       return describeTopic(open)
     })
   }
