@@ -11,7 +11,7 @@ const SCANNED_KINDS = ['string', 'uuid', 'integer', 'number', 'boolean', 'date']
 /**
  * A reader for flat objects that takes the values straight out of the bytes, if these stand as our
  * encoder writes them: the schema's properties in order, no white space, no escapes. Whatever else it
- * meets it leaves to JSON.parse, so it changes no result (measured: 3 times as fast on flights).
+ * meets it leaves to JSON.parse, so it changes no result.
  *
  * It is compiled from the property names, since only an object literal gives all values one hidden
  * class. Undefined for shapes that it is not for.
