@@ -50,6 +50,8 @@ export class World {
   readonly #writer = new BatchWriter()
   #positionCount = 0
   #elapsedBeforeMs = 0
+  /** When the machine came up again, and what its wall clock then said. */
+  readonly #boots: { readonly elapsedMs: number; readonly wallMs: number }[] = []
 
   #log: Log | undefined
 
@@ -94,6 +96,7 @@ export class World {
   boot(): void {
     this.#elapsedBeforeMs = this.elapsedMs
     this.ports = this.machine.boot()
+    this.#boots.push({ elapsedMs: this.elapsedMs, wallMs: this.ports.clock.nowMs() })
     this.underWay.clear()
     this.isUsed = false
   }
@@ -179,13 +182,25 @@ export class World {
     this.wallMsMax = Math.max(this.wallMsMax, this.ports.clock.nowMs())
   }
 
+  /**
+   * The lowest time that retention may think a batch was appended at. A known limit: a crash can take the
+   * time of an append, the next opening then stamps it with its own clock, and that may have been set back.
+   */
+  #stampMsMin(batch: SentBatch): number {
+    const later = this.#boots.filter(({ elapsedMs }) => elapsedMs >= batch.sentAtElapsedMs)
+    return Math.min(batch.sentAtMs, ...later.map(({ wallMs }) => wallMs))
+  }
+
   /** Whether a topic's retention may have taken this batch by now. */
   mayExpire(batch: SentBatch): boolean {
     this.noteTime()
     const { retentionMs, retentionBytes, segmentBytes } = batch.partition.topic
       .config as TopicConfig
     this.tally.count('records expired', batch.count)
-    const ageMs = Math.max(this.wallMsMax - batch.sentAtMs, this.elapsedMs - batch.sentAtElapsedMs)
+    const ageMs = Math.max(
+      this.wallMsMax - this.#stampMsMin(batch),
+      this.elapsedMs - batch.sentAtElapsedMs,
+    )
     if (retentionMs > 0 && ageMs >= retentionMs) return true
     if (!(retentionBytes > 0)) return false
     let sizeBytes = segmentBytes
