@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { launcher, millrace, olderNode, runCommand } from './run-command.ts'
+import { launcher, millrace, noOlderNode, olderNode, runCommand } from './run-command.ts'
 
 test('help names every command, on standard output', async () => {
   const { code, stdout, stderr } = await millrace(['--help'])
@@ -28,8 +28,11 @@ test.each([
   expect(stderr).toContain(hint)
 })
 
-test.skipIf(olderNode === undefined)('an old Node finds Node 24 by itself', async () => {
-  const { code, stdout } = await runCommand(olderNode ?? '', [launcher, '--version'])
-  expect(code).toBe(0)
-  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
-})
+test.skipIf(olderNode === undefined)(
+  `an old Node finds Node 24 by itself${noOlderNode}`,
+  async () => {
+    const { code, stdout } = await runCommand(olderNode ?? '', [launcher, '--version'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  },
+)

@@ -30,6 +30,10 @@ export const launcher = fileURLToPath(new URL('../../cli/bin/millrace.mjs', impo
 /** The system's Node, where there is one that is too old for us. */
 export const olderNode = findOlderNode()
 
+/** Ends the title of a test that needs one, where there is none: why it is skipped. */
+export const noOlderNode =
+  olderNode === undefined ? ' (skipped: no Node older than 24 on this machine)' : ''
+
 function findOlderNode(): string | undefined {
   const path = '/usr/bin/node'
   if (!existsSync(path)) return undefined

@@ -8,6 +8,7 @@ import {
   launcher,
   millrace,
   node,
+  noOlderNode,
   olderNode,
   runCommand,
 } from './run-command.ts'
@@ -148,13 +149,16 @@ describe.each(ways)('%s', (_, run) => {
   })
 })
 
-test.skipIf(olderNode === undefined)('under an old Node too Ctrl-C drains, with 130', async () => {
-  const words = [launcher, 'run', 'adults.ts', '--follow']
-  const onceSaid = { text: /waiting/, act: (kill: Kill) => kill('SIGINT') }
-  const { code, stderr } = await runCommand(olderNode ?? '', words, { cwd, onceSaid })
-  expect(stderr).toContain('the next run goes on from there')
-  expect(code).toBe(130)
-})
+test.skipIf(olderNode === undefined)(
+  `under an old Node too Ctrl-C drains, with 130${noOlderNode}`,
+  async () => {
+    const words = [launcher, 'run', 'adults.ts', '--follow']
+    const onceSaid = { text: /waiting/, act: (kill: Kill) => kill('SIGINT') }
+    const { code, stderr } = await runCommand(olderNode ?? '', words, { cwd, onceSaid })
+    expect(stderr).toContain('the next run goes on from there')
+    expect(code).toBe(130)
+  },
+)
 
 test('a script without a pipeline is refused by millrace run, and just runs in node', async () => {
   writeFileSync(join(cwd, 'plain.ts'), "import 'millrace'\nconsole.log('evaluated')\n")

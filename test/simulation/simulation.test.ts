@@ -32,7 +32,7 @@ test('the same seed lives the same life', async () => {
   expect(await runInProcess(request)).toEqual(first)
 })
 
-describe.skipIf(knownSeeds.length === 0)('seeds that once found a bug', () => {
+describe('seeds that once found a bug', () => {
   test.each(knownSeeds)('$seed: $found', async ({ seed }) => {
     const result = await runInProcess({ firstSeed: seed, count: 1, step: 1, failuresMax: 1 })
     expect(result.failures).toEqual([])
