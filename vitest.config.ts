@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['{core,processors,connectors,cli}/src/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['./test/property-seed.ts'],
     reporters: ['default', './test/count-reporter.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Against hanging only: a slow disk is no failure.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })

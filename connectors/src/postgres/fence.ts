@@ -135,10 +135,11 @@ export class Fence {
   async #tryClaim(session: Session): Promise<Claim> {
     const { logId } = this.#key
     const previousOwner = await this.#readOwner(session)
-    await session.query(`BEGIN; SET LOCAL lock_timeout = ${claimLockTimeoutMs}`)
+    // One statement and no transaction around it: a claimer frozen at any point holds no lock.
     const { rows } = await session.query<FenceRow>(
       `INSERT INTO ${this.#table} AS f (pipeline, sink, task, log_id, claim, seq, owner, backend_pid)
-       VALUES ($1, $2, $3, $4, 1, 0, $5, pg_backend_pid())
+       SELECT $1, $2, $3, $4, 1, 0, $5, pg_backend_pid()
+       WHERE set_config('lock_timeout', '${claimLockTimeoutMs}', true) IS NOT NULL
        ON CONFLICT (pipeline, sink, task) DO UPDATE
          SET claim = f.claim + 1, owner = excluded.owner,
              backend_pid = excluded.backend_pid, updated_at = excluded.updated_at
@@ -148,7 +149,6 @@ export class Fence {
     )
     const row = rows[0]
     if (row === undefined) throw this.#otherLog()
-    await session.query('COMMIT')
     // What the previous owner has open can't commit any more, and would only hold locks.
     if (previousOwner !== undefined) await this.#terminate(session, previousOwner)
     return {
