@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { root } from '../tidy/sources.ts'
@@ -22,7 +22,8 @@ function shell(command: string): Promise<string> {
   })
 }
 
-for (const page of ['README.md', 'docs/pipelines.md']) {
+const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+for (const page of ['README.md', ...guides.toSorted().map((name) => `docs/${name}`)]) {
   describe(`what ${page} shows is what happens`, () => {
     const all = blocks(readFileSync(join(root, page), 'utf8'))
     for (const block of all) {
