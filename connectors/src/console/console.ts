@@ -5,6 +5,8 @@ import type { OpenSink, Sink, SinkBatch, SinkTask } from '@millrace/processors'
 
 /** Options of {@link console}. */
 export interface ConsoleOptions {
+  /** Tells two of them in one pipeline apart. Default: `console`. */
+  readonly name?: string
   /** Where to write. Default: standard output. */
   readonly stream?: Writable
 }
@@ -16,7 +18,7 @@ export interface ConsoleOptions {
 export function console(options: ConsoleOptions = {}): Sink<unknown> {
   return {
     kind: 'sink',
-    name: 'console',
+    name: options.name ?? 'console',
     guarantee: 'at-least-once',
     mode: 'append',
     async open() {

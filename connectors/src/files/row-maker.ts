@@ -1,3 +1,15 @@
+import { unreadable } from './input-error.ts'
+
+// A row is an object literal of all of them, compiled; far beyond this no compiler goes.
+const columnsMax = 10_000
+
+/** @throws UsageError INPUT_UNREADABLE when a file has more columns than rows can be made of. */
+export function requireFewColumns(path: string, count: number): void {
+  if (count <= columnsMax) return
+  const next = 'Is the delimiter right, and are there line breaks? Else split the file by columns.'
+  throw unreadable(path, `it has ${count} columns, and at most ${columnsMax} are read`, next)
+}
+
 /** A row of a file: its columns by name. */
 export type FileRow = Record<string, unknown>
 

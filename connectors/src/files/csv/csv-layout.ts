@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Column } from '@millrace/processors'
 import { unreadable } from '../input-error.ts'
+import { requireFewColumns } from '../row-maker.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
@@ -57,6 +58,7 @@ function readColumns(
   const hasHeader = options.header ?? true
   const header = hasHeader ? records.shift() : undefined
   const declared = options.columns ?? {}
+  requireFewColumns(path, (header ?? records[0])?.length ?? 0)
   const names = nameColumns(path, header, declared, records[0]?.length ?? 0)
   const columns = typeColumns(names, declared, records)
   const bodyByte = block.byte + (hasHeader ? (placed[0]?.info.bytes ?? 0) : 0)

@@ -5,6 +5,10 @@ import { readExactly } from '../file-identity.ts'
 import type { PageValues } from './page-values.ts'
 
 const WINDOW_BYTES = 256 * 1024
+// Writers make pages of about 1 MB. Without a limit a few bytes can claim, by compression or
+// repetition, more than the machine has.
+const PAGE_BYTES_MAX = 256 * 1024 * 1024
+const PAGE_VALUES_MAX = 2 ** 25
 
 /**
  * The values of one column in one row group, page by page, so that memory is bound by the page and
@@ -77,11 +81,12 @@ export class ColumnPages {
       const reader = { view, offset: 0 }
       try {
         const header = parquetHeader(reader)
+        requireBounded(header)
         this.#position += reader.offset
         return header
       } catch (error) {
         // A RangeError means that the header goes on past the window.
-        if (isWhole || !(error instanceof RangeError)) throw error
+        if (isWhole || !(error instanceof RangeError) || error instanceof PageTooLarge) throw error
       }
     }
   }
@@ -103,6 +108,22 @@ export class ColumnPages {
     this.#windowStart = this.#position
     if (length > this.#window.length) throw new RangeError('a page goes on past its column')
     return this.#window.subarray(0, length)
+  }
+}
+
+class PageTooLarge extends RangeError {}
+
+/** Before anything of a page's size is allocated. */
+function requireBounded(header: PageHeader): void {
+  const { compressed_page_size: stored, uncompressed_page_size: size } = header
+  const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header: words } = header
+  const values = v1?.num_values ?? v2?.num_values ?? words?.num_values ?? 0
+  if (stored < 0 || size < 0 || values < 0) throw new PageTooLarge('a page has a negative size')
+  if (size > PAGE_BYTES_MAX || values > PAGE_VALUES_MAX) {
+    throw new PageTooLarge(
+      `a page claims ${values} values in ${size} bytes; ` +
+        `at most ${PAGE_VALUES_MAX} in ${PAGE_BYTES_MAX} are read`,
+    )
   }
 }
 

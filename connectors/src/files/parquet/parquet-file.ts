@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
+import { UsageError } from '@millrace/core'
 import type { FileMetaData, RowGroup, SchemaTree } from 'hyparquet'
 import { readExactly } from '../file-identity.ts'
 import { damaged, unreadable } from '../input-error.ts'
+import { requireFewColumns } from '../row-maker.ts'
 import { ColumnPages } from './column-pages.ts'
 import type { ParquetColumn } from './column-type.ts'
 import { parquetColumns } from './column-type.ts'
@@ -38,6 +40,7 @@ export class ParquetFile {
     this.#file = file
     this.#metadata = metadata
     this.#compressors = compressors
+    requireFewColumns(path, root.children.length)
     this.columns = parquetColumns(metadata, root)
     this.rowCount = Number(metadata.num_rows)
   }
@@ -55,6 +58,7 @@ export class ParquetFile {
       const compressors = await compressorsFor(metadata)
       return new ParquetFile(path, file, metadata, parquetSchema(metadata), compressors)
     } catch (error) {
+      if (error instanceof UsageError) throw error
       const reason = `its footer makes no sense (${messageOf(error)})`
       throw unreadable(path, reason, 'The file is damaged; fetch it again.', error)
     }
