@@ -1,4 +1,4 @@
-import { type Column, defineSerde, type Serde } from '@millrace/core'
+import { type Column, defineSerde, type Serde, UsageError } from '@millrace/core'
 import type { NamedKey } from './operators/record.ts'
 import { parseRich, stringifyRich } from './state/rich-json.ts'
 
@@ -27,10 +27,20 @@ export interface KeyRule {
   readonly keyOf: (value: unknown) => NamedKey | null
 }
 
-/** Reads a {@link KeySpec}; column types are taken from `known` columns of the value. */
+/**
+ * Reads a {@link KeySpec}; column types are taken from `known` columns of the value.
+ *
+ * @throws UsageError PIPELINE_INVALID for a key named `__proto__`, which assigning could not make.
+ */
 export function keyRule(spec: KeySpec<never>, known: readonly Column[] = []): KeyRule {
   const names = typeof spec === 'string' ? [spec] : Array.isArray(spec) ? spec : Object.keys(spec)
   const byName = typeof spec === 'string' || Array.isArray(spec)
+  if (names.includes('__proto__')) {
+    throw new UsageError(
+      'PIPELINE_INVALID',
+      'A key cannot be named "__proto__"; name it otherwise.',
+    )
+  }
   const columns = names.map((name: string) => keyColumn(name, byName ? known : []))
   if (!byName) return { columns, byName, keyOf: keyByFunctions(spec as KeyFunctions) }
   const [first] = names

@@ -85,7 +85,7 @@ function upsertStage({ table, columns, key, merge, generation }: UpsertOptions):
   const names = quoteList(columns.map((column) => column.name))
   const updates = columns
     .filter((column) => !key.includes(column.name))
-    .map((column) => mergeSql(merge[column.name] ?? 'replace', column, tableAlias))
+    .map((column) => mergeSql(ruleOf(merge, column), column, tableAlias))
   const action = updates.length === 0 ? 'DO NOTHING' : `DO UPDATE SET ${updates.join(', ')}`
   return {
     ...stageOf(`millrace_upserts_${generation}`, table.sql, columns),
@@ -208,6 +208,11 @@ function refuseOrigins(
   return isSomeLeft
 }
 
+// A column may be named like something that every object inherits.
+function ruleOf(merge: UpsertOptions['merge'], { name }: WrittenColumn): MergeRule {
+  return (Object.hasOwn(merge, name) ? merge[name] : undefined) ?? 'replace'
+}
+
 function rowMerge({ columns, key, merge }: UpsertOptions): RowMerge | undefined {
   if (Object.values(merge).every((rule) => rule === undefined || rule === 'replace'))
     return undefined
@@ -216,7 +221,7 @@ function rowMerge({ columns, key, merge }: UpsertOptions): RowMerge | undefined 
     .filter((column) => !key.includes(column.name))
     .map((column) => ({
       name: column.name,
-      join: mergeOf(merge[column.name] ?? 'replace', column),
+      join: mergeOf(ruleOf(merge, column), column),
     }))
   return (older, newer) => {
     const joined: Record<string, unknown> = { ...newer }

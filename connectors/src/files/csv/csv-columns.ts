@@ -40,8 +40,9 @@ export function typeColumns(
 
 /** The likeliest delimiter of a header line: the one of `, ; tab |` that it has most of. */
 export function guessDelimiter(line: string): string {
+  const unquoted = line.replaceAll(/"(?:[^"]|"")*"/g, '')
   const [best] = [',', ';', '\t', '|']
-    .map((delimiter) => ({ delimiter, count: line.split(delimiter).length }))
+    .map((delimiter) => ({ delimiter, count: unquoted.split(delimiter).length }))
     .toSorted((a, b) => b.count - a.count)
   return best?.delimiter ?? ','
 }
