@@ -74,6 +74,12 @@ export interface SinkTask {
    * @throws RejectedError a row was refused and there is no dead-letter route; nothing was written.
    */
   write(batch: SinkBatch): Promise<void>
+  /**
+   * Only of sinks that gather batches before they store them, such as files: `write` may then resolve
+   * earlier, and `position` is that of the last batch that is durable, whatever was written since.
+   * Stores all that was written; called when the input ends and when a run is interrupted.
+   */
+  flush?(): Promise<void>
   release(): Promise<void>
 }
 

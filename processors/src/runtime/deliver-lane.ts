@@ -3,6 +3,7 @@ import {
   type Column,
   invariant,
   type Log,
+  type Position,
   RejectedError,
   type TopicPartition,
 } from '@millrace/core'
@@ -77,6 +78,7 @@ export class DeliverLane {
     } finally {
       await this.#writing
     }
+    if (!this.#context.control.failed) await this.#flush()
     await this.#reporter.flush()
     return hasEnded
   }
@@ -148,7 +150,7 @@ export class DeliverLane {
   }
 
   async #commit(task: DeliverTask, delivery: Delivery): Promise<void> {
-    const { log, plan, trimmer } = this.#context
+    const { log, plan } = this.#context
     const { batch, letters, position, records, bytes } = delivery
     await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
     if (batch.size > 0 || letters.length > 0) await this.#writeBatch(task, delivery)
@@ -156,11 +158,28 @@ export class DeliverLane {
     this.#counters.rows += records
     this.#counters.bytes += bytes
     this.#onCommitted()
+    const durable = task.durable(position)
+    if (durable !== undefined) await this.#passed(task, durable, batch.size > 0)
+  }
+
+  /** The sink holds all below this position for good. */
+  async #passed(task: DeliverTask, position: Position, hasRows: boolean): Promise<void> {
     const { topic, topicId, partition } = task.input
+    const { log, trimmer } = this.#context
     const stored = { topic, topicId, partition, position }
     if (this.#stage.sink.guarantee === 'exactly-once') await this.#reporter.report(stored)
     else await log.commitPositions({ group: this.#group, positions: [stored] })
-    if (batch.size > 0) await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+    if (hasRows) await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+  }
+
+  /** The input has ended or the run drains: sinks that gather store what they have. */
+  async #flush(): Promise<void> {
+    for (const task of this.#tasks) {
+      if (task.sinkTask.flush === undefined) continue
+      await task.sinkTask.flush()
+      const durable = task.durable()
+      if (durable !== undefined) await this.#passed(task, durable, true)
+    }
   }
 
   /** The sink counts rows of its batch; whoever reads the error looks for a record of the topic. */

@@ -134,6 +134,15 @@ export class DeliverTask implements RecordReceiver {
     }
   }
 
+  /** How far the sink holds the rows for good, `written` being what it was given; undefined: nothing new is known. */
+  durable(written?: Position): Position | undefined {
+    const { sinkTask, input } = this
+    if (sinkTask.flush === undefined) return written
+    const { topic, topicId, partition } = input
+    if (sinkTask.position === undefined) return undefined
+    return fromStored(sinkTask.position, { sink: this.name, topic, topicId, partition })
+  }
+
   close(): void {
     this.#chain?.close()
   }
