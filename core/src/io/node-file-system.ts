@@ -24,7 +24,7 @@ const hasSyncingWrites = process.platform === 'linux'
  */
 export const nodeFileSystem: FileSystem = {
   async open(path, mode) {
-    return new NodeFile(await openFd(path, modes[mode], 0o600))
+    return new NodeFile(await openFd(path, modes[mode], 0o600), path)
   },
   async list(directory) {
     return (await fs.promises.readdir(directory)).toSorted()
@@ -54,6 +54,8 @@ export const nodeFileSystem: FileSystem = {
     const fd = await openFd(directory, 'r')
     try {
       await syncFd(fd)
+    } catch (error) {
+      throw named(error, directory)
     } finally {
       await closeFd(fd)
     }
@@ -77,18 +79,20 @@ export const nodeFileSystem: FileSystem = {
  */
 class NodeFile implements File {
   readonly #fd: number
+  readonly #path: string
   #isSynced = false
   #changes = 0
   #syncingFd: Promise<number | undefined> | undefined
 
-  constructor(fd: number) {
+  constructor(fd: number, path: string) {
     this.#fd = fd
+    this.#path = path
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       fs.read(this.#fd, into, 0, into.length, position, (error, bytes) =>
-        error ? reject(error) : resolve(bytes),
+        error ? reject(named(error, this.#path)) : resolve(bytes),
       )
     })
   }
@@ -98,7 +102,7 @@ class NodeFile implements File {
       return this.#writeSyncing(from, position)
     }
     this.#noteChange()
-    return writeFd(this.#fd, from, position)
+    return this.#writeTo(this.#fd, from, position)
   }
 
   async #writeSyncing(from: Uint8Array, position: number): Promise<number> {
@@ -107,10 +111,18 @@ class NodeFile implements File {
     const isAllSynced = this.#isSynced && fd !== undefined
     this.#noteChange()
     const changes = this.#changes
-    const taken = await writeFd(fd ?? this.#fd, from, position)
+    const taken = await this.#writeTo(fd ?? this.#fd, from, position)
     // Somebody may have written besides, before or meanwhile.
     this.#isSynced = isAllSynced && this.#changes === changes
     return taken
+  }
+
+  #writeTo(fd: number, from: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.write(fd, from, 0, from.length, position, (error, bytes) =>
+        error ? reject(named(error, this.#path)) : resolve(bytes),
+      )
+    })
   }
 
   #noteChange(): void {
@@ -123,7 +135,7 @@ class NodeFile implements File {
     const changesBefore = this.#changes
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, (error) => {
-        if (error) return reject(error)
+        if (error) return reject(named(error, this.#path))
         this.#isSynced = this.#changes === changesBefore
         resolve()
       })
@@ -133,13 +145,17 @@ class NodeFile implements File {
   truncate(sizeBytes: number): Promise<void> {
     this.#noteChange()
     return new Promise((resolve, reject) => {
-      fs.ftruncate(this.#fd, sizeBytes, (error) => (error ? reject(error) : resolve()))
+      fs.ftruncate(this.#fd, sizeBytes, (error) =>
+        error ? reject(named(error, this.#path)) : resolve(),
+      )
     })
   }
 
   size(): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.fstat(this.#fd, (error, found) => (error ? reject(error) : resolve(found.size)))
+      fs.fstat(this.#fd, (error, found) =>
+        error ? reject(named(error, this.#path)) : resolve(found.size),
+      )
     })
   }
 
@@ -159,10 +175,9 @@ async function openSyncing(fd: number): Promise<number | undefined> {
   }
 }
 
-function writeFd(fd: number, from: Uint8Array, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.write(fd, from, 0, from.length, position, (error, bytes) =>
-      error ? reject(error) : resolve(bytes),
-    )
-  })
+/** Node leaves out which file it was where it has only a descriptor. */
+function named(error: unknown, path: string): unknown {
+  if (!(error instanceof Error)) return error
+  error.message += ` '${path}'`
+  return Object.assign(error, { path })
 }

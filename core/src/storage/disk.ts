@@ -115,7 +115,7 @@ export class Disk {
   diskFull(cause: unknown): UnavailableError {
     return new UnavailableError(
       'DISK_FULL',
-      `The disk of ${this.directory} is full: nothing of this was written. Free some space and try again; a writer that still runs needs no restart.`,
+      `The disk of ${this.directory} is full (${messageOf(cause)}): nothing of this was written. Free some space and try again; a writer that still runs needs no restart.`,
       { cause, facts: { directory: this.directory } },
     )
   }
