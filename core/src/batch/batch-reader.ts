@@ -19,7 +19,8 @@ export interface BatchReaderOptions {
   readonly checkCrc?: boolean
 }
 
-const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
+/** What readers decompress at most, so that a few bytes can't claim all memory. */
+export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 const EMPTY = Buffer.alloc(0)
 
 /**

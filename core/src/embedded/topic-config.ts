@@ -1,3 +1,4 @@
+import { DECOMPRESSED_BYTES_MAX } from '../batch/batch-reader.ts'
 import { UsageError } from '../errors.ts'
 import type { TopicConfig } from '../log.ts'
 
@@ -27,6 +28,9 @@ const MINIMA: Partial<Record<keyof TopicConfig, number>> = {
   maxMessageBytes: 62,
 }
 
+/** A batch beyond it could be written, compressed, and then not be read. */
+const MESSAGE_BYTES_MAX = DECOMPRESSED_BYTES_MAX
+
 /** Positions in a segment are 31-bit numbers in Kafka's index files. */
 const BYTES_MAX = 2 ** 31 - 1
 
@@ -52,10 +56,15 @@ function checkSetting(name: string, value: unknown): void {
     const known = Object.keys(DEFAULT_TOPIC_CONFIG).join(', ')
     throw new UsageError('USAGE', `A topic has no setting "${name}". It has: ${known}.`)
   }
-  const maximum = name.endsWith('Bytes') && minimum > 0 ? BYTES_MAX : Number.MAX_SAFE_INTEGER
+  const maximum = maximumOf(setting)
   if (!Number.isSafeInteger(value) || Number(value) < minimum || Number(value) > maximum) {
     throw invalid(name, value, `an integer from ${minimum} to ${maximum}`)
   }
+}
+
+function maximumOf(setting: keyof TopicConfig): number {
+  if (setting === 'maxMessageBytes') return MESSAGE_BYTES_MAX
+  return setting === 'segmentBytes' ? BYTES_MAX : Number.MAX_SAFE_INTEGER
 }
 
 function invalid(name: string, value: unknown, expected: string): UsageError {
