@@ -12,6 +12,12 @@ export const DEFAULT_LOG_URL = './millrace-data'
 export interface OpenOptions {
   /** `read-write` (default): this process owns the data directory. `read-only`: it only follows it. */
   readonly access?: 'read-write' | 'read-only'
+  /**
+   * In a thread of its own (default false): a callback that keeps this thread busy then delays neither
+   * others' acknowledgements nor the log's upkeep, and a consumer in it stays a member of its group for
+   * up to its `rebalanceTimeoutMs`. Costs some 10 ms to open, and a copy of each batch.
+   */
+  readonly thread?: boolean
   /** The outside world; tests bring a simulated one. */
   readonly ports?: Ports
 }
@@ -25,6 +31,16 @@ export interface OpenOptions {
  */
 export async function open(url: string = DEFAULT_LOG_URL, options: OpenOptions = {}): Promise<Log> {
   const directory = directoryOf(url)
+  if (options.thread === true) {
+    if (options.ports !== undefined) {
+      throw new UsageError(
+        'USAGE',
+        'A log in a thread of its own has the real ports: leave out `ports`.',
+      )
+    }
+    const { openInThread } = await import('./threads/open-in-thread.ts')
+    return openInThread(directory, options.access)
+  }
   const ports = options.ports ?? nodePorts
   return options.access === 'read-only'
     ? openReadOnly(directory, ports)

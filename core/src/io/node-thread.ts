@@ -1,0 +1,101 @@
+import {
+  MessageChannel,
+  type MessagePort,
+  parentPort,
+  Worker,
+  workerData,
+} from 'node:worker_threads'
+import type { Channel } from './channel.ts'
+
+export type { MessagePort }
+
+/** How a thread ends: by itself, or with what it threw. */
+export interface ThreadEnd {
+  readonly error: unknown
+  readonly exitCode: number
+}
+
+/** Another thread of this process, running a module of ours. */
+export interface Thread {
+  readonly channel: Channel
+  /** Hands over a port, beside a message. */
+  sendPort(message: unknown, port: MessagePort): void
+  /** Resolves when the thread is gone; `error` is what it threw, if it did. */
+  readonly ended: Promise<ThreadEnd>
+  /** Ends it where it stands. */
+  kill(): Promise<void>
+}
+
+/**
+ * Starts a module in a thread of its own. The thread does not keep the process running while its
+ * channel is idle.
+ *
+ * @param data what {@link threadData} gives there.
+ */
+export function startThread(module: URL, name: string, data: unknown): Thread {
+  const worker = new Worker(module, { name, workerData: data })
+  let thrown: unknown
+  worker.on('error', (error: unknown) => (thrown = error))
+  const ended = new Promise<ThreadEnd>((resolve) => {
+    worker.on('exit', (exitCode) => resolve({ error: thrown, exitCode }))
+  })
+  return {
+    channel: channelOfWorker(worker, ended),
+    sendPort: (message, port) => worker.postMessage(message, [port]),
+    ended,
+    kill: async () => void (await worker.terminate()),
+  }
+}
+
+/** What this thread was started with. */
+export function threadData(): unknown {
+  return workerData
+}
+
+/** The line from this thread to the one that started it. */
+export function parentChannel(): Channel {
+  if (parentPort === null) throw new Error('This module runs only in a thread of its own.')
+  return channelOver(parentPort)
+}
+
+/** A line between two threads: each end may be moved to one. */
+export function portPair(): readonly [MessagePort, MessagePort] {
+  const { port1, port2 } = new MessageChannel()
+  return [port1, port2]
+}
+
+/** The channel whose end is at this port. */
+export function channelOver(port: MessagePort): Channel {
+  return {
+    post: (message, transfer = []) => port.postMessage(message, [...transfer]),
+    listen({ onMessage, onClose }) {
+      port.on('message', onMessage)
+      port.on('close', onClose)
+    },
+    setIdle: (isIdle) => (isIdle ? port.unref() : port.ref()),
+    close: () => port.close(),
+  }
+}
+
+/**
+ * A module that lies beside another one, in the form which that one has: `.ts` in the workspace, `.js`
+ * in a package.
+ *
+ * @param moduleUrl `import.meta.url` of the one.
+ */
+export function moduleBeside(moduleUrl: string, name: string): URL {
+  const extension = /\.[^./?]+(?=$|\?)/.exec(moduleUrl)?.[0] ?? '.js'
+  return new URL(`./${name}${extension}`, moduleUrl)
+}
+
+function channelOfWorker(worker: Worker, ended: Promise<unknown>): Channel {
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+    listen({ onMessage, onClose }) {
+      worker.on('message', onMessage)
+      void ended.then(onClose)
+    },
+    setIdle: (isIdle) => (isIdle ? worker.unref() : worker.ref()),
+    close: () => {},
+  }
+}
