@@ -24,6 +24,19 @@ export { tap } from './operators/tap.ts'
 export { window, type WindowUseOptions } from './operators/window.ts'
 export { type From, isPipeline, pipeline, type Pipeline, type PipelineTools } from './pipeline.ts'
 export type * from './plan.ts'
+export { type DeadLetterRecord, deadLetterTopic } from './runtime/dead-letter.ts'
+export {
+  type KeptBack,
+  redrive,
+  type RedriveOptions,
+  type RedriveResult,
+  timesRedriven,
+} from './runtime/dead-letter-redrive.ts'
+export {
+  type DeadLetterEntry,
+  deadLetterTopics,
+  openDeadLetters,
+} from './runtime/dead-letter-topic.ts'
 export type { ErrorPolicy, RunOptions, RunResult } from './runtime/options.ts'
 export type { Progress, StageProgress, StageState } from './runtime/progress.ts'
 export { run } from './runtime/run.ts'

@@ -52,6 +52,10 @@ export interface DeadLetter {
   readonly index: number
   readonly code: string
   readonly cause: string
+  /** The column at fault, where it is known. */
+  readonly column?: string | undefined
+  /** The constraint that the row breaks, where it is known. */
+  readonly constraint?: string | undefined
 }
 
 export interface OpenSink {

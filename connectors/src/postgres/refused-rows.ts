@@ -1,4 +1,4 @@
-import { lineOf, codeOf, columnOf, verdictOf, wordsOf } from './server-errors.ts'
+import { lineOf, codeOf, columnOf, constraintOf, verdictOf, wordsOf } from './server-errors.ts'
 import type { Session } from './session.ts'
 
 /** Why a row will never pass. */
@@ -6,6 +6,7 @@ export interface Refusal {
   readonly code: string
   readonly cause: string
   readonly column: string | undefined
+  readonly constraint?: string | undefined
 }
 
 /** Refused rows by their index. */
@@ -25,7 +26,12 @@ export class RowRefusedError extends Error {
 }
 
 export function refusalOf(error: unknown): Refusal {
-  return { code: codeOf(error), cause: wordsOf(error), column: columnOf(error) }
+  return {
+    code: codeOf(error),
+    cause: wordsOf(error),
+    column: columnOf(error),
+    constraint: constraintOf(error),
+  }
 }
 
 /** The index of the row that the server calls line `n` of a COPY that began at `from` without the refused rows. */

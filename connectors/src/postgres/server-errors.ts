@@ -66,3 +66,8 @@ export function columnOf(error: unknown): string | undefined {
   if (error.column !== undefined) return error.column
   return /^COPY .*, line \d+, column ([^:\n]+)/m.exec(error.where ?? '')?.[1]
 }
+
+/** The constraint that the server names; undefined when it names none. */
+export function constraintOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.constraint : undefined
+}

@@ -127,7 +127,7 @@ export class PostgresTask implements CsvTask {
 
   async #finish(session: Session, batch: SinkBatch, refusals: Refusals): Promise<void> {
     if (refusals.size > 0) {
-      const letters = [...refusals].map(([index, { code, cause }]) => ({ index, code, cause }))
+      const letters = [...refusals].map(([index, refusal]) => ({ index, ...refusal }))
       letters.sort((a, b) => a.index - b.index)
       await this.#with.context.deadLetter?.(letters)
     }

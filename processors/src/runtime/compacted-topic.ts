@@ -12,6 +12,17 @@ export async function readToEnd(
   partition: number,
   each: (cursor: BatchReader) => void,
 ): Promise<void> {
+  for await (const cursor of piecesToEnd(log, topic, partition)) {
+    while (cursor.next()) each(cursor)
+  }
+}
+
+/** The same, piece by piece: whoever takes a piece steps through it. */
+export async function* piecesToEnd(
+  log: Log,
+  topic: string,
+  partition: number,
+): AsyncGenerator<BatchReader> {
   const isolation = 'read_committed'
   const end = await log.findOffset({ topic, partition, at: 'latest', isolation })
   let position: Position = await log.findOffset({ topic, partition, at: 'earliest' })
@@ -28,8 +39,7 @@ export async function readToEnd(
       throw new RejectedError(code, message, facts === undefined ? {} : { facts })
     }
     if (fetched === undefined || fetched.nextOffset === position.offset) return
-    const cursor = new BatchReader(fetched.batches, { fromOffset: position.offset })
-    while (cursor.next()) each(cursor)
+    yield new BatchReader(fetched.batches, { fromOffset: position.offset })
     position = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
   }
 }

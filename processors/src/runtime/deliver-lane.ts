@@ -1,15 +1,9 @@
-import {
-  BatchReader,
-  type Column,
-  invariant,
-  type Log,
-  type Position,
-  RejectedError,
-  type TopicPartition,
-} from '@millrace/core'
+import { type Column, invariant, type Position, RejectedError } from '@millrace/core'
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
-import { appendDeadLetters, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
+import { appendDeadLetters } from './dead-letter-append.ts'
+import { readOriginals, withOriginals } from './dead-letter-originals.ts'
+import { bytesOfValue, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
 import { type Delivery, DeliverTask } from './deliver-task.ts'
 import { Epoch } from './epoch.ts'
 import { failed } from './failures.ts'
@@ -66,7 +60,9 @@ export class DeliverLane {
     this.#sink = sink
     for (const partition of partitions) {
       const at = { sink, partition, name: nameOf(partition) }
-      this.#tasks.push(await DeliverTask.claim(this.#context, this.#stage, this.#counters, at))
+      const task = await DeliverTask.claim(this.#context, this.#stage, this.#counters, at)
+      this.#tasks.push(task)
+      await this.#report(task)
     }
   }
 
@@ -89,6 +85,13 @@ export class DeliverLane {
       await task.sinkTask.release()
     }
     await this.#sink?.close()
+  }
+
+  /** A run that was killed may have committed more than it could report. */
+  async #report({ input, sinkTask }: DeliverTask): Promise<void> {
+    if (sinkTask.position === undefined) return
+    const { topic, topicId, partition, position } = input
+    await this.#reporter.report({ topic, topicId, partition, position })
   }
 
   async #deliverAll(): Promise<boolean> {
@@ -150,9 +153,9 @@ export class DeliverLane {
   }
 
   async #commit(task: DeliverTask, delivery: Delivery): Promise<void> {
-    const { log, plan } = this.#context
+    const { log } = this.#context
     const { batch, letters, position, records, bytes } = delivery
-    await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
+    await this.#keep(await withOriginals(log, letters))
     if (batch.size > 0 || letters.length > 0) await this.#writeBatch(task, delivery)
     this.#countRefused()
     this.#counters.rows += records
@@ -217,15 +220,13 @@ export class DeliverLane {
 
   /** Rows that the sink will not have; under the policy `skip` they are only counted. */
   async #refused(refused: readonly DeadLetter[]): Promise<void> {
-    const { log, plan, onError } = this.#context
+    const { onError } = this.#context
     const written = this.#written
     invariant(written !== undefined, 'a sink refused rows that it was not given')
     // A sink that lost its connection in the commit says the same again; they are counted once written.
     written.refused = refused.length
     if (onError === 'skip') return
-    const letters: DeadLetterRecord[] = []
-    for (const letter of refused) letters.push(await this.#letter(written, letter))
-    await appendDeadLetters(log, deadLetterTopic(plan.pipeline), letters)
+    await this.#keep(await this.#lettersOf(written, refused))
   }
 
   #countRefused(): void {
@@ -234,15 +235,30 @@ export class DeliverLane {
     if (this.#context.onError === 'dead-letter') this.#counters.deadLetters += refused
   }
 
-  async #letter(
+  async #lettersOf(
     { task, delivery }: Written,
-    { index, code, cause }: DeadLetter,
-  ): Promise<DeadLetterRecord> {
+    refused: readonly DeadLetter[],
+  ): Promise<DeadLetterRecord[]> {
     const { topic, partition } = task.input
-    const offset = delivery.offsets[index] ?? -1
     const origin = { topic, partition }
-    const record = await readRecord(this.#context.log, origin, offset)
-    return { origin, offset, at: this.#stage.sink.name, code, cause, ...record }
+    const at = this.#stage.sink.name
+    const offsets = refused.map(({ index }) => delivery.offsets[index] ?? -1)
+    const ascending = offsets.toSorted((a, b) => a - b)
+    const originals = await readOriginals(this.#context.log, origin, ascending)
+    return refused.map(({ index, ...why }, place) => {
+      const offset = offsets[place] ?? -1
+      const record = originals.get(offset)
+      const made = { key: null, value: bytesOfValue(delivery.batch.values[index]), headers: [] }
+      const isOriginal = record !== undefined
+      return { origin, offset, at, timestampMs: 0, ...why, isOriginal, ...(record ?? made) }
+    })
+  }
+
+  /** Durable before the commit that passes them, which is the sink's: the group's position follows it. */
+  async #keep(letters: readonly DeadLetterRecord[]): Promise<void> {
+    const { log, plan } = this.#context
+    const own = letters.map((letter) => ({ ...letter, group: this.#group }))
+    await appendDeadLetters(log, deadLetterTopic(plan.pipeline), own)
   }
 }
 
@@ -251,26 +267,4 @@ function firstOfName(columns: readonly Column[]): Column[] {
   return columns.filter(
     ({ name }, index) => columns.findIndex((other) => other.name === name) === index,
   )
-}
-
-/** One record, as it lies in the log. */
-async function readRecord(
-  log: Log,
-  { topic, partition }: TopicPartition,
-  offset: number,
-): Promise<Pick<DeadLetterRecord, 'key' | 'value' | 'timestampMs'>> {
-  const { partitions } = await log.fetch({
-    isolation: 'read_committed',
-    maxWaitMs: 0,
-    maxBytes: 1,
-    partitions: [{ topic, partition, position: { offset, leaderEpoch: -1 }, maxBytes: 1 }],
-  })
-  const batches = partitions[0]?.batches
-  const cursor =
-    batches === undefined ? undefined : new BatchReader(batches, { fromOffset: offset })
-  if (cursor?.next() !== true || cursor.offset !== offset) {
-    return { key: null, value: null, timestampMs: 0 }
-  }
-  const { key, value, timestampMs } = cursor
-  return { key, value, timestampMs }
 }

@@ -110,11 +110,7 @@ export class DeliverTask implements RecordReceiver {
   }
 
   poison(input: PartitionInput, error: unknown): void {
-    const failure = input.poison(error)
-    // The piece it lies in may be gone when the letter is written.
-    const { key, value } = failure.bytes()
-    const bytes = { key: key && Buffer.from(key), value: value && Buffer.from(value) }
-    this.#failures.handle({ ...failure, bytes: () => bytes })
+    this.#failures.handle(input.poison(error))
   }
 
   /** Ends the epoch: its rows, and the position after them. */

@@ -1,5 +1,5 @@
 import { MillraceError, RejectedError, type TopicPartition } from '@millrace/core'
-import type { DeadLetterRecord } from './dead-letter.ts'
+import { bytesOfValue, type DeadLetterRecord, type OriginalRecord } from './dead-letter.ts'
 import type { ErrorPolicy } from './options.ts'
 import type { StageCounters } from './progress.ts'
 
@@ -13,8 +13,10 @@ export interface Failure {
   readonly origin: TopicPartition
   readonly offset: number
   readonly timestampMs: number
-  /** The original record, asked for only when it is kept. */
-  readonly bytes: () => { readonly key: Uint8Array | null; readonly value: Uint8Array | null }
+  /** The record as it was read, while it is at hand; asked for only when it is kept. */
+  readonly original: () => OriginalRecord | undefined
+  /** Kept where the record itself is not at hand: what a source or an operator made. */
+  readonly made?: unknown
 }
 
 /** What messages say of a record that failed. */
@@ -49,17 +51,23 @@ export class Failures {
     this.#counters.skipped++
     if (this.#policy === 'skip') return
     this.#counters.deadLetters++
-    const { at, error, origin, offset, timestampMs } = failure
-    const code = codeOf(error)
-    this.#keep({
-      at,
-      origin,
-      offset,
-      timestampMs,
-      code,
-      cause: messageOf(error),
-      ...failure.bytes(),
-    })
+    this.#keep(letterOf(failure))
+  }
+}
+
+function letterOf(failure: Failure): DeadLetterRecord {
+  const { at, error, origin, offset, timestampMs } = failure
+  const original = failure.original()
+  const made = { key: null, value: bytesOfValue(failure.made), headers: [] }
+  return {
+    at,
+    origin,
+    offset,
+    timestampMs,
+    code: codeOf(error),
+    cause: messageOf(error),
+    isOriginal: original !== undefined,
+    ...(original ?? made),
   }
 }
 

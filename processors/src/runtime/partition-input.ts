@@ -9,6 +9,7 @@ import {
 import type { NamedKey, StreamRecord } from '../operators/record.ts'
 import type { TopicInput } from '../plan.ts'
 import type { Topic } from '../topic.ts'
+import { copyOfRecord, type OriginalRecord } from './dead-letter.ts'
 import type { Failure } from './failures.ts'
 import { KeyReader } from './key-reader.ts'
 
@@ -97,11 +98,6 @@ export class PartitionInput {
       : Math.max(0, cursor.keyLength) + Math.max(0, cursor.valueLength)
   }
 
-  /** The cursor on the record just stepped on, for its original bytes. */
-  get cursor(): BatchReader | undefined {
-    return this.#cursor
-  }
-
   /** Fetches the next piece unless one is at hand or on its way; resolves when one has arrived. */
   fetch(): Promise<void> {
     if (this.#cursor !== undefined) return Promise.resolve()
@@ -166,8 +162,14 @@ export class PartitionInput {
       origin: this.#origin,
       offset: cursor?.offset ?? this.#offset,
       timestampMs: cursor?.timestampMs ?? 0,
-      bytes: () => ({ key: cursor?.key ?? null, value: cursor?.value ?? null }),
+      original: () => cursor && copyOfRecord(cursor),
     }
+  }
+
+  /** The record just stepped on, if it is the one at this offset, as it was read. */
+  original(offset: number): OriginalRecord | undefined {
+    const cursor = this.#cursor
+    return cursor?.offset === offset ? copyOfRecord(cursor) : undefined
   }
 
   #stepped(): BatchReader {

@@ -1,15 +1,16 @@
 import { invariant } from '@millrace/core'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
-import { deadLetterTopic } from './dead-letter.ts'
+import { type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
+import { withOriginals } from './dead-letter-originals.ts'
 import { Epoch } from './epoch.ts'
 import { Failures } from './failures.ts'
 import { OutputWriter } from './output-writer.ts'
 import type { PartitionInput } from './partition-input.ts'
 import { ProcessTask } from './process-task.ts'
 import { StageCounters } from './progress.ts'
+import { originalOf } from './stage-task.ts'
 import type { RunContext, StageRun } from './stage-context.ts'
-import { bytesOfValue } from './dead-letter.ts'
 import { inputTopics, outputTopics } from './topics.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
 import { writtenTopics } from './written-topics.ts'
@@ -28,6 +29,8 @@ export class ProcessRun implements StageRun {
   #tasks: ProcessTask[] = []
   #inputs: readonly PartitionInput[] = []
   #writer: TransactionalWriter | undefined
+  /** Of the open epoch. */
+  #letters: DeadLetterRecord[] = []
   /** The commit in flight. */
   #committing: Promise<void> | undefined
 
@@ -40,7 +43,7 @@ export class ProcessRun implements StageRun {
   }
 
   async open(): Promise<void> {
-    const { log, plan, topics, onError } = this.#context
+    const { log, topics, onError } = this.#context
     const stage = this.#stage
     const changelogs = stage.stores.map((store) => store.changelogTopic)
     const writer = await TransactionalWriter.open(
@@ -49,9 +52,7 @@ export class ProcessRun implements StageRun {
       writtenTopics(this.#context, [...outputTopics(stage), ...changelogs]),
     )
     this.#writer = writer
-    const failures = new Failures(onError, this.counters, (letter) =>
-      writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
-    )
+    const failures = new Failures(onError, this.counters, (letter) => this.#letters.push(letter))
     this.#openOutputs(writer, failures)
     const positions = await log.readPositions(this.#group)
     const counts = inputTopics(stage).map((name) => topics.get(name)?.partitions.length ?? 0)
@@ -90,10 +91,12 @@ export class ProcessRun implements StageRun {
 
   #openOutputs(writer: TransactionalWriter, failures: Failures): void {
     const refuse = (at: string, record: StreamRecord, error: unknown) => {
-      const { origin, offset, timestampMs } = record
-      const bytes = () => ({ key: null, value: bytesOfValue(record.value) })
+      const { origin, offset, timestampMs, value: made } = record
+      // What state has counted already is a result, and not the record to be sent again.
+      const isRecord = this.#stage.stores.length === 0
+      const original = () => (isRecord ? originalOf(this.#inputs, record) : undefined)
       const what = 'cannot be written'
-      failures.handle({ at, what, error, origin, offset, timestampMs, bytes })
+      failures.handle({ at, what, error, origin, offset, timestampMs, original, made })
     }
     for (const output of this.#stage.outputs) {
       this.#outputs.set(output.id, new OutputWriter(output, writer, refuse))
@@ -146,6 +149,7 @@ export class ProcessRun implements StageRun {
     if (touched.length === 0) return
     await Promise.all(touched.map((task) => task.drain()))
     for (const output of this.#outputs.values()) output.seal()
+    await this.#writeLetters(writer)
     const positions = touched.flatMap((task) => task.seal(writer))
     const { records, bytes } = this.#epoch
     this.#epoch.restart()
@@ -161,6 +165,22 @@ export class ProcessRun implements StageRun {
       }
     })
     this.#committing.catch(() => {})
+  }
+
+  /** Records that failed after they had left memory are read back first. */
+  async #writeLetters(writer: TransactionalWriter): Promise<void> {
+    if (this.#letters.length === 0) return
+    const { log, plan } = this.#context
+    const results = this.#letters.filter(({ at }) => this.#isResult(at))
+    const records = this.#letters.filter(({ at }) => !this.#isResult(at))
+    this.#letters = []
+    for (const letter of [...results, ...(await withOriginals(log, records))]) {
+      writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter)
+    }
+  }
+
+  #isResult(at: string): boolean {
+    return this.#stage.stores.length > 0 && this.#outputs.has(at)
   }
 
   #countRowsLeft(): void {

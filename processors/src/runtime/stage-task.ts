@@ -3,7 +3,7 @@ import type { Clock } from '@millrace/core/io'
 import type { DropReason, TaskContext } from '../operators/operator.ts'
 import type { StreamRecord } from '../operators/record.ts'
 import type { DurableStore, StoreSpec } from '../state/store.ts'
-import { bytesOfValue } from './dead-letter.ts'
+import type { OriginalRecord } from './dead-letter.ts'
 import type { Failure, Failures } from './failures.ts'
 import type { PartitionInput } from './partition-input.ts'
 import type { StageCounters } from './progress.ts'
@@ -51,8 +51,8 @@ export class StageTask implements TaskContext {
   /** A record of this task that failed, with the bytes it was read from while they are at hand. */
   failure(at: string, what: string, record: StreamRecord, error: unknown): Failure {
     const { origin, offset, timestampMs } = record
-    const bytes = () => this.#originalBytes(record)
-    return { at, what, error, origin, offset, timestampMs, bytes }
+    const original = () => originalOf(this.#options.inputs, record)
+    return { at, what, error, origin, offset, timestampMs, original, made: record.value }
   }
 
   dropped(_node: string, reason: DropReason, _record: StreamRecord): void {
@@ -62,14 +62,14 @@ export class StageTask implements TaskContext {
     else counters.skipped++
     dropped?.(reason)
   }
+}
 
-  #originalBytes(record: StreamRecord): ReturnType<Failure['bytes']> {
-    const { origin, offset } = record
-    const input = this.#options.inputs.find(
-      ({ topic, partition }) => topic === origin.topic && partition === origin.partition,
-    )
-    const cursor = input?.cursor
-    if (cursor?.offset !== offset) return { key: null, value: bytesOfValue(record.value) }
-    return { key: cursor.key, value: cursor.value }
-  }
+/** The bytes that a record was read from, while one of the inputs still stands on it. */
+export function originalOf(
+  inputs: readonly PartitionInput[],
+  { origin, offset }: StreamRecord,
+): OriginalRecord | undefined {
+  return inputs
+    .find(({ topic, partition }) => topic === origin.topic && partition === origin.partition)
+    ?.original(offset)
 }

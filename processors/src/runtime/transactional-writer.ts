@@ -6,10 +6,16 @@ import {
   type Header,
   type Log,
   type ProducerIdentity,
+  recycle,
   RejectedError,
 } from '@millrace/core'
 
-import { deadLetterHeaders, deadLetterKey, type DeadLetterRecord } from './dead-letter.ts'
+import {
+  deadLetterHeaders,
+  deadLetterKey,
+  type DeadLetterRecord,
+  deadLetterValue,
+} from './dead-letter.ts'
 
 // One batch is one write of the log: large enough to be cheap, small enough to start early.
 const BATCH_BYTES = 512 * 1024
@@ -94,7 +100,7 @@ export class TransactionalWriter {
   ): void {
     const target = this.#targets.get(topic)?.[partition]
     if (target === undefined) throw new RangeError(`There is no partition ${topic}[${partition}].`)
-    const batch = this.#batchFor(target, sizeMax(key) + sizeMax(value))
+    const batch = this.#batchFor(target, sizeMax(key) + sizeMax(value) + headerBytes(headers))
     const before = batch.sizeBytes
     batch.append(key, value, timestampMs, headers)
     if (batch.sizeBytes > target.topic.maxMessageBytes) throw tooLarge(target, batch)
@@ -106,7 +112,8 @@ export class TransactionalWriter {
   /** The letter is there if and only if the epoch is committed. */
   appendDeadLetter(topic: string, letter: DeadLetterRecord): void {
     const headers = deadLetterHeaders(letter)
-    this.append(topic, 0, deadLetterKey(letter), letter.value, letter.timestampMs, headers)
+    const value = deadLetterValue(letter)
+    this.append(topic, 0, deadLetterKey(letter), value, letter.timestampMs, headers)
   }
 
   /**
@@ -160,11 +167,13 @@ export class TransactionalWriter {
       producerEpoch: this.#identity.producerEpoch,
       baseSequence: target.sequence,
       isTransactional: true,
+      withoutCrc: true,
     })
     target.sequence = (target.sequence + count) % 2 ** 31
     this.#spare.push(batch)
     const { topic, partition } = target
-    await this.#log.append({ topic: topic.name, partition, batch: bytes })
+    await this.#log.append({ topic: topic.name, partition, batch: bytes, needsCrc: true })
+    recycle(bytes)
   }
 
   async #end(
@@ -193,6 +202,13 @@ function sizeMax(encoded: Encoded): number {
   if (encoded === null) return RECORD_EXTRA_BYTES / 2
   const units = typeof encoded === 'string' ? UTF8_BYTES_PER_UNIT_MAX : 1
   return encoded.length * units + RECORD_EXTRA_BYTES / 2
+}
+
+function headerBytes(headers: readonly Header[] | undefined): number {
+  if (headers === undefined) return 0
+  let bytes = 0
+  for (const { key, value } of headers) bytes += sizeMax(key) + (value?.length ?? 0)
+  return bytes
 }
 
 /** The record is alone in its batch and yet too large: the batch is dropped with it. */
