@@ -139,10 +139,12 @@ export interface ProducerIdentity {
 /**
  * A batch in Kafka's record batch v2 format. Base offset and leader epoch in it are ignored and set
  * by the log; producer id, epoch and sequence in it make retries safe (−1 for none).
- * The log owns the bytes from the call on.
+ * The log owns the bytes from the call on, and keeps none of them once it has answered.
  */
 export interface AppendRequest extends TopicPartition {
   readonly batch: Uint8Array
+  /** The batch was made in this process and has no CRC yet: the log takes it instead of checking it. */
+  readonly needsCrc?: boolean
 }
 
 export interface AppendResult {

@@ -1,6 +1,7 @@
 import { invariant, RejectedError } from '../errors.ts'
 import type { Compression } from '../log.ts'
 import type { Header } from '../record.ts'
+import { batchMemory } from './batch-memory.ts'
 import { compress } from './compression.ts'
 import {
   ATTRIBUTE,
@@ -32,6 +33,8 @@ export interface BatchOptions {
   readonly producerEpoch?: number
   readonly baseSequence?: number
   readonly isTransactional?: boolean
+  /** Leaves the CRC to the log, whose `append` is then told of it. */
+  readonly withoutCrc?: boolean
 }
 
 const NO_HEADERS: readonly Header[] = []
@@ -100,8 +103,8 @@ export class BatchWriter {
   }
 
   /**
-   * Seals the batch and gives its bytes, which are the caller's from then on. Base offset and leader
-   * epoch are zero, for the log to stamp.
+   * Seals the batch and gives its bytes, which are the caller's from then on; {@link recycle} takes
+   * their memory back. Base offset and leader epoch are zero, for the log to stamp.
    */
   finish(options: BatchOptions = {}): Uint8Array {
     invariant(this.recordCount > 0, 'a batch without records was finished')
@@ -155,6 +158,7 @@ export class BatchWriter {
       Math.max(needed, this.#capacityBytes, this.#buffer.length * 2, CAPACITY_BYTES_MIN),
     )
     this.#buffer.copy(larger, 0, 0, this.sizeBytes)
+    batchMemory.giveBack(this.#buffer)
     this.#buffer = larger
   }
 
@@ -163,6 +167,7 @@ export class BatchWriter {
     const records = compress(compression, this.#buffer.subarray(HEADER_BYTES, this.sizeBytes))
     const batch = Buffer.allocUnsafeSlow(HEADER_BYTES + records.length)
     batch.set(records, HEADER_BYTES)
+    batchMemory.giveBack(this.#buffer)
     return batch
   }
 
@@ -182,13 +187,19 @@ export class BatchWriter {
     writeInt16(batch, FIELD.producerEpoch, options.producerEpoch ?? -1)
     writeInt32(batch, FIELD.baseSequence, options.baseSequence ?? -1)
     writeInt32(batch, FIELD.recordCount, this.recordCount)
-    writeInt32(batch, FIELD.crc, batchCrc(batch, 0, batch.length))
+    const crc = options.withoutCrc === true ? 0 : batchCrc(batch, 0, batch.length)
+    writeInt32(batch, FIELD.crc, crc)
   }
 }
 
 /** Small batches share Node's pool, which is much cheaper; large ones must not hold on to it. */
 function allocate(bytes: number): Buffer {
-  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
+  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : batchMemory.take(bytes)
+}
+
+/** Uses the memory of a finished batch for others. Nobody may look at its bytes from then on. */
+export function recycle(batch: Uint8Array): void {
+  batchMemory.giveBack(batch)
 }
 
 /** Most bytes that one record with these parts takes in a batch. */

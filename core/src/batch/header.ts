@@ -149,9 +149,13 @@ export function stampBatch(
   writeInt32(bytes, position + FIELD.leaderEpoch, leaderEpoch)
 }
 
-/** Gives the batch in `bytes` another first sequence, and the CRC that goes with it. */
-export function restampSequence(bytes: Uint8Array, baseSequence: number): void {
+/** Gives the batch that `bytes` are another first sequence; its CRC has to be taken again. */
+export function stampSequence(bytes: Uint8Array, baseSequence: number): void {
   writeInt32(bytes, FIELD.baseSequence, baseSequence)
+}
+
+/** Gives the batch that `bytes` are its CRC. */
+export function stampCrc(bytes: Uint8Array): void {
   writeInt32(bytes, FIELD.crc, batchCrc(bytes, 0, bytes.length))
 }
 

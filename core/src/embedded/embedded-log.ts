@@ -106,7 +106,7 @@ export class EmbeddedLog implements Log {
   append(request: AppendRequest): Promise<AppendResult> {
     try {
       this.#assertOpen()
-      return this.#parts.topics.find(request).append(request.batch)
+      return this.#parts.topics.find(request).append(request)
     } catch (error) {
       return Promise.reject(error)
     }

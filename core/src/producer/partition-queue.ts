@@ -10,7 +10,7 @@
  * - failed: fenced, closed or broken for good; everything fails with that error.
  */
 import { type Encoded, expectTimestamp, recordBytesMax } from '../batch/batch-writer.ts'
-import { HEADER_BYTES, restampSequence } from '../batch/header.ts'
+import { HEADER_BYTES, stampSequence } from '../batch/header.ts'
 import {
   ClosedError,
   FailedError,
@@ -220,7 +220,9 @@ export class PartitionQueue {
   #encode(batch: PendingBatch, identity: ProducerIdentity): void {
     if (batch.bytes !== undefined) return
     // The next buffer starts as large as this one became, so that it need not grow.
-    this.#capacityBytes = batch.writer.sizeBytes + (batch.writer.sizeBytes >> 4)
+    const { batchBytes } = this.#settings
+    const guess = batch.writer.sizeBytes + (batch.writer.sizeBytes >> 4)
+    this.#capacityBytes = batch.writer.sizeBytes <= batchBytes ? Math.min(guess, batchBytes) : guess
     batch.baseSequence = this.#nextSequence
     this.#nextSequence = sequenceAfter(batch)
     batch.bytes = batch.writer.finish({
@@ -228,6 +230,7 @@ export class PartitionQueue {
       compression: this.limits.compression,
       baseSequence: batch.baseSequence,
       isTransactional: this.#settings.isTransactional,
+      withoutCrc: true,
     })
   }
 
@@ -235,7 +238,7 @@ export class PartitionQueue {
     const { topic, partition } = this
     invariant(batch.bytes !== undefined, 'a batch was sent before it was encoded')
     this.#inFlight.push(batch)
-    this.#settings.log.append({ topic, partition, batch: batch.bytes }).then(
+    this.#settings.log.append({ topic, partition, batch: batch.bytes, needsCrc: true }).then(
       ({ baseOffset }) => this.#onAcknowledged(batch, baseOffset),
       (error: unknown) => this.#onCameBack(batch, error),
     )
@@ -251,6 +254,7 @@ export class PartitionQueue {
   #onCameBack(batch: PendingBatch, error: unknown): void {
     const isBehindAnother = this.#isRecovering || this.#inFlight[0] !== batch
     this.#land(batch)
+    batch.hasComeBack = true
     if (this.#failure === undefined && this.#mayGoAgain(batch, error, isBehindAnother)) {
       this.#isRecovering = true
       this.#toRetry.push(batch)
@@ -314,7 +318,7 @@ export class PartitionQueue {
     for (const batch of this.#toRetry) {
       if (batch.ordinal < refused.ordinal || batch.bytes === undefined) continue
       batch.baseSequence = this.#nextSequence
-      restampSequence(batch.bytes, batch.baseSequence)
+      stampSequence(batch.bytes, batch.baseSequence)
       this.#nextSequence = sequenceAfter(batch)
     }
   }

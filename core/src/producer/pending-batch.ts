@@ -1,4 +1,4 @@
-import { BatchWriter } from '../batch/batch-writer.ts'
+import { BatchWriter, recycle } from '../batch/batch-writer.ts'
 import type { TopicPartition } from '../record.ts'
 
 /** Records of one partition that travel, and succeed or fail, together. */
@@ -16,6 +16,8 @@ export class PendingBatch {
   baseSequence = -1
   /** Sealed form, kept for retries. */
   bytes: Uint8Array | undefined
+  /** Whether an append of it has failed: the log may be at work on its bytes still. */
+  hasComeBack = false
   /** Offset of the first record, once acknowledged. */
   baseOffset = -1
 
@@ -46,6 +48,7 @@ export class PendingBatch {
 
   acknowledge(baseOffset: number): void {
     this.baseOffset = baseOffset
+    if (this.bytes !== undefined && !this.hasComeBack) recycle(this.bytes)
     this.#finish()
   }
 

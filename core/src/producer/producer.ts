@@ -44,7 +44,7 @@ export interface ProducerOptions<K, V> {
   readonly lingerMs?: number
   /** A batch is sent when it has reached this size, before compression. Default 1 MiB. */
   readonly batchBytes?: number
-  /** Unacknowledged bytes at which sends begin to wait. Default 32 MiB. */
+  /** Unacknowledged bytes at which sends begin to wait. Default 8 MiB. */
   readonly bufferBytes?: number
   /** Batches under way for one partition, 1 to 5; their order holds. Default 5. */
   readonly maxInFlight?: number
@@ -92,7 +92,7 @@ export class Producer<K = Raw, V = Raw> {
     this.#log = log
     this.#options = options
     this.#clock = options.clock ?? nodeClock
-    this.#budget = new ByteBudget(options.bufferBytes ?? 32 * MIB)
+    this.#budget = new ByteBudget(options.bufferBytes ?? 8 * MIB)
     this.#settings = {
       log,
       clock: this.#clock,

@@ -1,5 +1,5 @@
 import type { Encoded } from '../batch/batch-writer.ts'
-import { invariant, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import type { Compression, TopicDescription } from '../log.ts'
 import type { Header } from '../record.ts'
 import { PartitionQueue, type QueueLimits, type QueueSettings } from './partition-queue.ts'
@@ -97,7 +97,8 @@ export class TopicQueues implements TopicAppender {
 
   #queue(partition: number): PartitionQueue {
     const queue = this.queues[partition]
-    invariant(queue !== undefined, `topic "${this.topic}" has no partition ${partition}`)
+    // Not by `invariant`: its text would be made for every record.
+    if (queue === undefined) throw this.#noSuchPartition(partition)
     return queue
   }
 

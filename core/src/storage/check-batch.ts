@@ -1,13 +1,18 @@
-import { crcMatches, findHeaderFault, readHeader } from '../batch/header.ts'
+import { crcMatches, findHeaderFault, readHeader, stampCrc } from '../batch/header.ts'
 import type { BatchHeader } from '../batch/header.ts'
 import { RejectedError } from '../errors.ts'
 
 /**
- * Reads the header of a batch that comes from outside.
+ * Reads the header of a batch that comes from outside; one that `needsCrc` gets it.
  *
  * @throws RejectedError RECORD_INVALID unless it is exactly one whole data batch; RECORD_TOO_LARGE.
  */
-export function checkBatch(batch: Uint8Array, topic: string, maxMessageBytes: number): BatchHeader {
+export function checkBatch(
+  batch: Uint8Array,
+  needsCrc: boolean,
+  topic: string,
+  maxMessageBytes: number,
+): BatchHeader {
   const fault = findHeaderFault(batch, 0)
   if (fault !== undefined) throw invalidBatch(topic, fault)
   const header = readHeader(batch, 0)
@@ -25,7 +30,9 @@ export function checkBatch(batch: Uint8Array, topic: string, maxMessageBytes: nu
   if (header.recordCount === 0 || header.recordCount !== header.lastOffsetDelta + 1) {
     throw invalidBatch(topic, 'its offsets have gaps')
   }
-  if (!crcMatches(batch, 0, sizeBytes)) throw invalidBatch(topic, 'its checksum does not match')
+  if (needsCrc) stampCrc(batch)
+  else if (!crcMatches(batch, 0, sizeBytes))
+    throw invalidBatch(topic, 'its checksum does not match')
   return header
 }
 

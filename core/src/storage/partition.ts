@@ -4,7 +4,7 @@ import type { ControlBatch } from '../batch/control.ts'
 import type { BatchHeader } from '../batch/header.ts'
 import { ClosedError, invariant, UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
-import type { AppendResult, Durability, TopicConfig } from '../log.ts'
+import type { AppendRequest, AppendResult, Durability, TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
 import { AppendClock } from './append-clock.ts'
 import { checkBatch } from './check-batch.ts'
@@ -91,11 +91,14 @@ export class Partition implements CommitTarget {
    *
    * @throws RejectedError RECORD_INVALID, RECORD_TOO_LARGE; CorruptDataError on a damaged partition.
    */
-  append(batch: Uint8Array, level: Durability = this.config.durability): Promise<AppendResult> {
+  append(
+    { batch, needsCrc = false }: Pick<AppendRequest, 'batch' | 'needsCrc'>,
+    level: Durability = this.config.durability,
+  ): Promise<AppendResult> {
     let header: BatchHeader
     try {
       this.#assertWritable()
-      header = checkBatch(batch, this.log.topic, this.config.maxMessageBytes)
+      header = checkBatch(batch, needsCrc, this.log.topic, this.config.maxMessageBytes)
       this.#admit?.(header, this)
     } catch (error) {
       return Promise.reject(error)

@@ -55,7 +55,7 @@ export class Journal {
     this.#writer.append(null, JSON.stringify(entry), this.#clock.nowMs())
     // That markers are there is found out again after a crash, so no sync of its own for that.
     const level = entry.type === 'marked' ? 'os' : 'fsync'
-    await this.#partition.append(this.#writer.finish(), level)
+    await this.#partition.append({ batch: this.#writer.finish() }, level)
     this.state.apply(entry)
   }
 
