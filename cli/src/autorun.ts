@@ -35,9 +35,11 @@ async function runEntry(pipeline: Pipeline, entryPath: string): Promise<void> {
   const { endQuietlyWithReader } = await import('./end-quietly.ts')
   const { reportError } = await import('./report-error.ts')
   const { runPipeline, withRunOptions } = await import('./run-pipeline.ts')
+  const { withoutSecrets } = await import('./secrets.ts')
   endQuietlyWithReader()
   try {
     const command = withRunOptions(new Command(`node ${basename(entryPath)}`)).exitOverride()
+    command.configureOutput({ writeErr: (text) => void process.stderr.write(withoutSecrets(text)) })
     command.description(`Runs the pipeline "${pipeline.name}".`)
     await command.action((options) => runPipeline(pipeline, options)).parseAsync()
   } catch (error) {

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { commands } from './commands.ts'
 import { endQuietlyWithReader } from './end-quietly.ts'
 import { reportError } from './report-error.ts'
+import { withoutSecrets } from './secrets.ts'
 
 /** The command line: reads the words after `millrace`, does it, and sets the exit code. */
 export async function main(words: readonly string[]): Promise<void> {
@@ -26,6 +27,7 @@ function millrace(): Command {
     .showHelpAfterError(
       '(millrace --help shows the commands, millrace COMMAND --help their options)',
     )
+    .configureOutput({ writeErr: (text) => void process.stderr.write(withoutSecrets(text)) })
     .exitOverride()
   program.addHelpText('after', guide)
   for (const { name, summary } of commands) program.command(name).description(summary)
