@@ -64,7 +64,11 @@ export interface Log {
   listGroups(): Promise<GroupDescription[]>
   describeGroup(group: string): Promise<GroupDescription>
 
-  /** Lets writes in flight finish, syncs, and frees the data directory. Idempotent. */
+  /**
+   * Lets writes in flight finish, syncs, and frees the data directory. Idempotent.
+   *
+   * @throws FailedError LOG_FAILED: the disk failed, now or before; the data directory is freed all the same.
+   */
   close(): Promise<void>
 }
 

@@ -213,7 +213,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
-    const { topics, transactions, journal, lock, retention, groups } = this.#parts
+    const { disk, topics, transactions, journal, lock, retention, groups } = this.#parts
     await Promise.resolve()
     try {
       groups.close()
@@ -226,6 +226,8 @@ export class EmbeddedLog implements Log {
       await transactions.close()
       await journal.close()
       for (const result of closed) if (result.status === 'rejected') throw result.reason
+      // Perhaps it failed in the background, where nobody was told.
+      disk.assertUsable()
     } finally {
       await lock.release()
     }

@@ -180,7 +180,7 @@ describe('a failed sync', () => {
     await expect(append(log, 'other', 0, ['a'])).rejects.toMatchObject({ code: 'LOG_FAILED' })
     await expect(append(log, 't', 0, ['b'])).rejects.toMatchObject({ code: 'LOG_FAILED' })
     expect(await readValues(log, 't', 0)).toEqual(['synced'])
-    await log.close()
+    await expect(log.close()).rejects.toMatchObject({ code: 'LOG_FAILED' })
     const again = await open('/data', { ports: ports.machine.boot() })
     expect((await readValues(again, 't', 0)).slice(0, 1)).toEqual(['synced'])
     await append(again, 't', 0, ['b'])
