@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/consume.ts'),
   },
   {
+    name: 'dlq',
+    summary: 'list, show and send again what went to the dead letters',
+    load: () => import('./commands/dlq.ts'),
+  },
+  {
     name: 'group',
     summary: 'list and describe consumer groups',
     load: () => import('./commands/group.ts'),

@@ -74,7 +74,7 @@ function conclude(result: RunResult, interrupted: number | undefined): number {
   if (skipped > deadLetters) say(`${counted(skipped - deadLetters, 'record')} skipped.`)
   if (deadLetters > 0) {
     const topic = `${pipeline}-dead-letters`
-    const look = `millrace consume ${topic} --from-beginning`
+    const look = `millrace dlq show ${topic}`
     say(`${counted(deadLetters, 'record')} went to the topic ${topic}. Look at them: ${look}`)
   }
   if (result.interrupted) {
