@@ -1,9 +1,15 @@
+import { parseArgs } from 'node:util'
 import { table, type Row } from './report.ts'
 
-/** `npm run bench` measures everything; `npm run bench -- append read` what is named. */
+/**
+ * `npm run bench` measures everything; `npm run bench -- append read` what is named.
+ * `--compare REV` measures this tree against a revision of it; `--json` prints rows for programs.
+ * `npm run bench -- matrix` shows how cost grows with the work, and draws docs/charts.
+ */
 const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> = {
   append: () => import('./append.ts'),
   acknowledge: () => import('./acknowledge.ts'),
+  many: () => import('./many.ts'),
   read: () => import('./read.ts'),
   postgres: () => import('./postgres.ts'),
   load: () => import('./load.ts'),
@@ -12,19 +18,36 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
   startup: () => import('./startup.ts'),
 }
 
-const asked = process.argv.slice(2)
-const unknown = asked.filter((name) => !(name in benches))
-if (unknown.length > 0) {
-  console.error(
-    `No benchmark ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}.`,
-  )
-  process.exit(2)
+const { values: options, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { compare: { type: 'string' }, json: { type: 'boolean' } },
+})
+
+if (asked[0] === 'matrix') {
+  const { measureMatrix } = await import('./matrix.ts')
+  console.log(await measureMatrix(asked.slice(1)))
+} else {
+  const unknown = asked.filter((name) => !(name in benches))
+  if (unknown.length > 0) {
+    const known = [...Object.keys(benches), 'matrix'].join(', ')
+    console.error(`No benchmark ${unknown.join(', ')}; there are: ${known}.`)
+    process.exit(2)
+  }
+  if (options.compare !== undefined) {
+    const { compareWith } = await import('./compare.ts')
+    console.log(compareWith(options.compare, asked))
+  } else {
+    const rows = await measureAll()
+    console.log(options.json === true ? JSON.stringify(rows) : table(rows))
+  }
 }
 
-const rows: Row[] = []
-for (const [name, load] of Object.entries(benches)) {
-  if (asked.length > 0 && !asked.includes(name)) continue
-  console.error(`measuring ${name} …`)
-  rows.push(...(await (await load()).measure()))
+async function measureAll(): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const [name, load] of Object.entries(benches)) {
+    if (asked.length > 0 && !asked.includes(name)) continue
+    console.error(`measuring ${name} …`)
+    rows.push(...(await (await load()).measure()))
+  }
+  return rows
 }
-console.log(table(rows))

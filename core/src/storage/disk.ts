@@ -40,7 +40,7 @@ export class Disk {
       this.assertUsable()
       await writeFully(file, bytes, position, hint)
     } catch (error) {
-      throw isDiskFull(error) ? this.diskFull(error) : this.fail('write', error)
+      throw this.shortage(error) ?? this.fail('write', error)
     } finally {
       if (hint === 'beforeSync') this.#endTurn()
     }
@@ -71,13 +71,18 @@ export class Disk {
     else next()
   }
 
-  /** Makes the entries of a directory durable. */
+  /**
+   * Makes the entries of a directory durable.
+   *
+   * @throws UnavailableError UNAVAILABLE when the process has no file left for it: they are not durable yet.
+   */
   async syncDirectory(directory: string): Promise<void> {
     this.assertUsable()
     try {
       await this.fileSystem.syncDirectory(directory)
     } catch (error) {
-      throw this.fail('sync the directory', error)
+      // Without a descriptor nothing was tried, so nothing was lost.
+      throw isShortOfFiles(error) ? tooManyFiles(error) : this.fail('sync the directory', error)
     }
   }
 
@@ -88,9 +93,8 @@ export class Disk {
       return await run()
     } catch (error) {
       if (error instanceof MillraceError) throw error
-      if (isShortage(error)) throw tooManyFiles(error)
       if (isForbidden(error)) throw forbidden(step, error)
-      throw isDiskFull(error) ? this.diskFull(error) : this.fail(step, error)
+      throw this.shortage(error) ?? this.fail(step, error)
     }
   }
 
@@ -111,8 +115,10 @@ export class Disk {
     return this.#failure
   }
 
-  /** The error for a write that found no room. */
-  diskFull(cause: unknown): UnavailableError {
+  /** The error for a lack of room or of files, which may pass; `undefined` for any other cause. */
+  shortage(cause: unknown): UnavailableError | undefined {
+    if (isShortOfFiles(cause)) return tooManyFiles(cause)
+    if (!isDiskFull(cause)) return undefined
     return new UnavailableError(
       'DISK_FULL',
       `The disk of ${this.directory} is full (${messageOf(cause)}): nothing of this was written. Free some space and try again; a writer that still runs needs no restart.`,
@@ -127,7 +133,7 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /** The process, not the disk, has run out of something. */
-function isShortage(error: unknown): boolean {
+function isShortOfFiles(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno === 'EMFILE' || errno === 'ENFILE' || errno === 'ENOMEM'
 }

@@ -2,7 +2,7 @@ import { crc32c } from '@node-rs/crc32'
 import { readInt32, readInt64, writeInt32, writeInt64 } from '../batch/integers.ts'
 import type { File } from '../io/index.ts'
 import type { Disk } from './disk.ts'
-import { errnoOf, readFully, writeFully } from './transfer.ts'
+import { readFully, writeFully } from './transfer.ts'
 
 /** Name of the file that says how much of a partition is known to be on the disk. */
 export const WATERMARK_FILE = 'durable-watermark'
@@ -74,7 +74,7 @@ export class WatermarkFile {
         await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE)
       } catch (error) {
         // Without room it stays stale, which is allowed; any other error says the disk is ill.
-        if (errnoOf(error) !== 'ENOSPC') this.#disk.fail('write', error)
+        if (this.#disk.shortage(error) === undefined) this.#disk.fail('write', error)
       }
     }
     this.#running = undefined

@@ -1,0 +1,108 @@
+import fs from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const openRaw = promisify(fs.open)
+
+/** Where the system does not say how many files it gives a process. */
+const LIMIT_DEFAULT = 1000
+/** Files of ours for each that the system gives: one may hold two descriptors, and others need some too. */
+const LIMIT_SHARE = 0.3
+const LIMIT_MIN = 32
+const RETRY_MS = 10
+const TRIES_MAX = 100
+
+/** A file that can do without its descriptor while nobody uses it. */
+export interface Sleeper {
+  /** Used since it was last asked. */
+  isWarm: boolean
+  /** Nothing is under way in it. */
+  readonly isIdle: boolean
+  /** Gives its descriptor back; resolves when that is done. */
+  sleep(): Promise<void>
+}
+
+/**
+ * The files that hold a descriptor, so that thousands of partitions need no more of them than the
+ * system gives. Beyond the limit, files that were not used lately go to sleep (the clock algorithm:
+ * one round's grace for whoever was used since the last).
+ */
+export class Descriptors {
+  readonly #awake = new Set<Sleeper>()
+  #limit: number
+  #calming: Promise<void> | undefined
+
+  constructor(limit: number = limitOfProcess()) {
+    this.#limit = limit
+  }
+
+  /** Opens a path; when the system has no more descriptors, others are given back first. */
+  async open(path: string, flags: string | number): Promise<number> {
+    return this.withSpare(() => openRaw(path, flags, 0o600))
+  }
+
+  /**
+   * Runs what needs a descriptor for a moment. When there is none, others are given back first, and those
+   * that are in use get a second to end.
+   */
+  async withSpare<Result>(run: () => Promise<Result>): Promise<Result> {
+    for (let triesLeft = TRIES_MAX; ; triesLeft--) {
+      try {
+        return await run()
+      } catch (error) {
+        if (!isShortage(error) || this.#awake.size === 0 || triesLeft === 0) throw error
+        this.#limit = Math.max(LIMIT_MIN, Math.min(this.#limit, Math.floor(this.#awake.size / 2)))
+        await this.#calm()
+        if (triesLeft < TRIES_MAX) await sleep(RETRY_MS)
+      }
+    }
+  }
+
+  /** A file has got a descriptor. */
+  woke(file: Sleeper): void {
+    this.#awake.add(file)
+    if (this.#awake.size > this.#limit) void this.#calm()
+  }
+
+  /** It has none any more. */
+  slept(file: Sleeper): void {
+    this.#awake.delete(file)
+  }
+
+  #calm(): Promise<void> {
+    this.#calming ??= this.#putToSleep().finally(() => (this.#calming = undefined))
+    return this.#calming
+  }
+
+  async #putToSleep(): Promise<void> {
+    // Twice round at most: first the warm ones cool down.
+    for (
+      let looked = this.#awake.size * 2;
+      looked > 0 && this.#awake.size > this.#limit;
+      looked--
+    ) {
+      const [file] = this.#awake
+      if (file === undefined) return
+      this.#awake.delete(file)
+      this.#awake.add(file)
+      if (file.isWarm || !file.isIdle) file.isWarm = false
+      else await file.sleep()
+    }
+  }
+}
+
+/** The process, not the disk, has run out of files. */
+function isShortage(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EMFILE' || code === 'ENFILE'
+}
+
+function limitOfProcess(): number {
+  try {
+    const limits = fs.readFileSync('/proc/self/limits', 'latin1')
+    const soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1])
+    return soft > 0 ? Math.max(LIMIT_MIN, Math.floor(soft * LIMIT_SHARE)) : LIMIT_DEFAULT
+  } catch {
+    return LIMIT_DEFAULT
+  }
+}
