@@ -20,6 +20,7 @@ export async function measure(): Promise<Row[]> {
       spread: `${short(Math.min(...rates))}–${short(Math.max(...rates))}, ${rounds} rounds`,
       floor: '100 k',
       aim: '300 k',
+      value: got,
       holds: got >= 100_000,
     },
   ]

@@ -53,6 +53,7 @@ function row(what: string, peak: number, floor: number, aim: number): Row {
     spread: '1 run',
     floor: `${floor} MB`,
     aim: `${aim} MB`,
+    value: peak,
     holds: peak <= floor,
   }
 }

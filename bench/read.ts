@@ -25,6 +25,7 @@ export async function measure(): Promise<Row[]> {
       spread: `${short(Math.min(...rates))}–${short(Math.max(...rates))}, ${rounds} rounds`,
       floor: '5 M',
       aim: '10 M',
+      value: got,
       holds: got >= 5e6,
     },
   ]

@@ -9,6 +9,8 @@ export interface Row {
   readonly spread: string
   readonly floor: string
   readonly aim: string
+  /** The same as a number, for `--compare`: a rate, milliseconds or megabytes. */
+  readonly value?: number
   /** Whether the floor holds; undefined when it could not be measured here. */
   readonly holds: boolean | undefined
 }
@@ -27,6 +29,7 @@ export function ratioRow(
     spread: `${found.ratioMin.toFixed(2)}–${found.ratioMax.toFixed(2)}, ${found.rounds} rounds`,
     floor: floor.toFixed(2),
     aim: aim.toFixed(2),
+    value: found.ours,
     holds: found.ratio >= floor,
   }
 }
