@@ -10,5 +10,7 @@ export type ConnectorErrorCode =
   | 'ROW_REFUSED'
   | 'SINK_FENCED'
   | 'SINK_OF_ANOTHER_LOG'
+  | 'SINK_WENT_BACK'
+  | 'TABLE_REPLACED'
   | 'TABLE_MISMATCH'
   | 'TABLE_NOT_FOUND'

@@ -5,13 +5,15 @@ import type { Json } from '@millrace/processors'
 import { quoteIdentifier, quoteLiteral } from './identifier.ts'
 import { codeOf } from './server-errors.ts'
 import type { Session } from './session.ts'
+import { shapeSql } from './table.ts'
 
 /** The table that holds one row per (pipeline, sink, task): who may write, and how far it has come. */
 export const fenceTable = 'millrace_fence'
 
 const claimLockTimeoutMs = 2_000
-const claimAttemptsMax = 5
 const idleInTransactionTimeoutMs = 30_000
+/** Until the server itself has ended a frozen owner whose session is not ours to end. */
+const claimAttemptsMax = 20
 
 /** Whose rows a fence guards. */
 export interface FenceKey {
@@ -27,12 +29,21 @@ export interface Claim {
   readonly claim: bigint
   readonly seq: bigint
   readonly position: Json | undefined
+  /** The table that the position speaks of, by its oid; undefined before the first rows. */
+  readonly tableOid: number | undefined
+}
+
+/** Who hears of what a claim waits for, and may end the wait. */
+interface Listener {
+  readonly notice: (message: string) => void
+  readonly signal: AbortSignal
 }
 
 interface FenceRow {
   readonly claim: string
   readonly seq: string
   readonly position: Json
+  readonly table_oid: number | null
 }
 
 /**
@@ -46,7 +57,8 @@ export class Fence {
   readonly #table: string
   readonly #key: FenceKey
   readonly #owner: string
-  readonly #applicationName: string
+  /** The name of our sessions while they are in a transaction; nobody else has it. */
+  readonly applicationName: string
   readonly #where: string
   /** All tasks of the sink. */
   readonly #whereSink: string
@@ -56,7 +68,7 @@ export class Fence {
     this.#table = `${quoteIdentifier(schema)}.${quoteIdentifier(fenceTable)}`
     this.#key = key
     this.#owner = `${hostname()} ${token}`
-    this.#applicationName = applicationName(token)
+    this.applicationName = applicationName(token)
     const { pipeline, sink, task } = key
     this.#whereSink = `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)}`
     this.#where = `${this.#whereSink} AND task = ${quoteLiteral(task)}`
@@ -68,11 +80,14 @@ export class Fence {
    */
   get beginSql(): string {
     return (
-      'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ' +
-      `SET LOCAL application_name = ${quoteLiteral(this.#applicationName)}; ` +
+      // Not READ WRITE: a server that was switched to read-only, to save its disk, is not overruled.
+      'BEGIN ISOLATION LEVEL READ COMMITTED; ' +
+      `SET LOCAL application_name = ${quoteLiteral(this.applicationName)}; ` +
       `SET LOCAL idle_in_transaction_session_timeout = ${idleInTransactionTimeoutMs}; ` +
       // A large batch would be cut off at the same place for ever.
       'SET LOCAL statement_timeout = 0; ' +
+      `SELECT set_config('transaction_timeout', '0', true) ` +
+      `WHERE current_setting('transaction_timeout', true) <> '0'; ` +
       `SELECT set_config('synchronous_commit', 'on', true) ` +
       `WHERE current_setting('synchronous_commit') = 'off'`
     )
@@ -84,7 +99,7 @@ export class Fence {
    * @throws UsageError when the position stored there points into another log.
    * @throws UnavailableError when the previous owner can't be got out of the way.
    */
-  async claim(session: Session, notice: (message: string) => void): Promise<Claim> {
+  async claim(session: Session, { notice, signal }: Listener): Promise<Claim> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#tryClaim(session)
@@ -92,27 +107,36 @@ export class Fence {
         await session.rollback()
         if (codeOf(error) !== '55P03') throw error
         if (attempt === claimAttemptsMax) throw this.#stillHeld(error)
-        notice(`waiting for the previous owner of ${this.#key.task} to let go of its transaction`)
+        signal.throwIfAborted()
+        notice(
+          `waiting for the previous owner of ${this.#key.task} to let go of its row in ${fenceTable}`,
+        )
         await this.#terminateOwner(session)
       }
     }
   }
 
   /**
-   * The last statement of a transaction: stores the position, if the task is still ours.
+   * The last statement of a transaction: stores the position, if the task is still ours. By now the
+   * transaction's own lock keeps others from altering the table.
    *
+   * @returns the table's shape, as it is now.
    * @throws FencedError it is not; the caller rolls back.
    */
-  async advance(session: Session, claim: Claim, position: Json): Promise<void> {
+  async advance(session: Session, claim: Claim, position: Json, table: string): Promise<string> {
     const { pipeline, sink, task } = this.#key
-    const { rowCount } = await session.prepared(
+    const { rows } = await session.prepared<{ shape: string }>(
       'millrace_advance',
       `UPDATE ${this.#table} SET seq = seq + 1, position = $4::jsonb,
+         table_oid = to_regclass($7)::oid,
          backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
-       WHERE pipeline = $1 AND sink = $2 AND task = $3 AND claim = $5 AND seq = $6`,
-      [pipeline, sink, task, JSON.stringify(position), claim.claim, claim.seq],
+       WHERE pipeline = $1 AND sink = $2 AND task = $3 AND claim = $5 AND seq = $6
+       RETURNING ${shapeSql('$7')} AS shape`,
+      [pipeline, sink, task, JSON.stringify(position), claim.claim, claim.seq, table],
     )
-    if (rowCount !== 1) throw this.#fenced()
+    const row = rows[0]
+    if (row === undefined) throw await this.#whyNot(session, claim)
+    return row.shape
   }
 
   /**
@@ -123,13 +147,33 @@ export class Fence {
   async hasAdvanced(session: Session, claim: Claim): Promise<boolean> {
     // The lost session may still hold locks, or our COMMIT may still be under way there; once it is
     // gone, or done, the row can be locked and tells the truth.
-    await this.#terminate(session, this.#applicationName)
+    await this.#terminate(session, this.applicationName)
     const { rows } = await session.query<FenceRow>(
       `SELECT claim, seq FROM ${this.#table} WHERE ${this.#where} FOR UPDATE`,
     )
-    const row = rows[0]
-    if (row === undefined || BigInt(row.claim) !== claim.claim) throw this.#fenced()
-    return BigInt(row.seq) !== claim.seq
+    const lead = this.#leadOver(claim, rows[0])
+    if (lead === 0n || lead === 1n) return lead === 1n
+    throw this.#wentBack()
+  }
+
+  /** Why the row that we were to raise was not there. */
+  async #whyNot(session: Session, claim: Claim): Promise<Error> {
+    const { rows } = await session.query<FenceRow>(
+      `SELECT claim, seq FROM ${this.#table} WHERE ${this.#where}`,
+    )
+    return this.#leadOver(claim, rows[0]) > 0n ? this.#fenced() : this.#wentBack()
+  }
+
+  /**
+   * How many transactions the database has more than we know of.
+   *
+   * @throws FencedError somebody else has the task.
+   */
+  #leadOver(claim: Claim, row: FenceRow | undefined): bigint {
+    if (row === undefined) throw this.#wentBack()
+    const ahead = BigInt(row.claim) - claim.claim
+    if (ahead > 0n) throw this.#fenced()
+    return ahead < 0n ? ahead : BigInt(row.seq) - claim.seq
   }
 
   async #tryClaim(session: Session): Promise<Claim> {
@@ -144,7 +188,7 @@ export class Fence {
          SET claim = f.claim + 1, owner = excluded.owner,
              backend_pid = excluded.backend_pid, updated_at = excluded.updated_at
          WHERE f.log_id = excluded.log_id
-       RETURNING claim, seq, position`,
+       RETURNING claim, seq, position, table_oid`,
       [this.#key.pipeline, this.#key.sink, this.#key.task, logId, this.#owner],
     )
     const row = rows[0]
@@ -155,6 +199,7 @@ export class Fence {
       claim: BigInt(row.claim),
       seq: BigInt(row.seq),
       position: row.position === null ? undefined : row.position,
+      tableOid: row.table_oid ?? undefined,
     }
   }
 
@@ -193,6 +238,28 @@ export class Fence {
     )
   }
 
+  /** An error for a table that was dropped since the position was stored. */
+  tableReplaced(label: string): UsageError {
+    return new UsageError(
+      'TABLE_REPLACED',
+      `The table "${label}" is not the one that ${this.#what()} has filled: that one was dropped, ` +
+        'and this one is new and empty. Going on would leave out all rows of before. To fill it from ' +
+        `the start: DELETE FROM ${this.#table} WHERE ${this.#whereSink}; to go on with what comes ` +
+        `next: UPDATE ${this.#table} SET table_oid = NULL WHERE ${this.#whereSink};`,
+      { facts: { ...this.#key, table: label } },
+    )
+  }
+
+  #wentBack(): UnavailableError {
+    return new UnavailableError(
+      'SINK_WENT_BACK',
+      `The database no longer has all that it confirmed for ${this.#what()}: it was restored, or a ` +
+        'replica that was behind has taken over. Rows and position went back together, and nothing ' +
+        'of this batch was written. Run the same again: it goes on from where the database stands now.',
+      { facts: { ...this.#key } },
+    )
+  }
+
   #stillHeld(cause: unknown): UnavailableError {
     return new UnavailableError(
       'UNAVAILABLE',
@@ -225,18 +292,20 @@ export class Fence {
  */
 export async function createFenceTable(session: Session, schema: string): Promise<void> {
   const name = `${quoteIdentifier(schema)}.${quoteIdentifier(fenceTable)}`
-  const { rows } = await session.query<{ exists: boolean }>(
-    'SELECT to_regclass($1) IS NOT NULL AS exists',
+  const { rows } = await session.query<{ isThere: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_attribute
+       WHERE attrelid = to_regclass($1) AND attname = 'opening') AS "isThere"`,
     [name],
   )
-  if (rows[0]?.exists === true) return
+  if (rows[0]?.isThere === true) return
   const sql = `CREATE TABLE IF NOT EXISTS ${name} (
   pipeline text, sink text, task text,
   log_id text NOT NULL, claim bigint NOT NULL, seq bigint NOT NULL, position jsonb,
-  owner text NOT NULL, backend_pid integer NOT NULL,
+  owner text NOT NULL, backend_pid integer NOT NULL, table_oid oid, opening text,
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (pipeline, sink, task)
-) WITH (fillfactor = 50)`
+) WITH (fillfactor = 50);
+ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS table_oid oid, ADD COLUMN IF NOT EXISTS opening text`
   try {
     // Two that make the same table at once would trip over each other's catalog rows.
     await session.query(

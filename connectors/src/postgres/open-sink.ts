@@ -1,17 +1,19 @@
 import { UsageError } from '@millrace/core'
 import type { OpenSink, SinkContext, SinkTask } from '@millrace/processors'
 import { Fence, createFenceTable } from './fence.ts'
+import type { Claim } from './fence.ts'
 import { retrying } from './retrying.ts'
 import type { Endeavour } from './retrying.ts'
 import { SessionPool } from './session-pool.ts'
-import { databaseOf, firstSession } from './session.ts'
+import { databaseOf, firstSession } from './session-login.ts'
 import type { Database, Session } from './session.ts'
 import { labelOf } from './table.ts'
 import { PostgresTask } from './task.ts'
 import { Target } from './target.ts'
 import type { TargetOptions } from './target.ts'
 
-const claimRetriesMax = 5
+/** At the start somebody waits for an answer, and may have named the wrong server. */
+const startPatienceMs = 10_000
 
 /** What `open` needs to know beside its context. */
 export interface PostgresSinkOptions extends TargetOptions {
@@ -19,6 +21,8 @@ export interface PostgresSinkOptions extends TargetOptions {
   readonly name: string
   readonly url: string | undefined
   readonly connections: number
+  /** How long a write is tried again while the server can't take it. */
+  readonly retryForMs: number
 }
 
 /** Connects, looks at the table and makes what is missing; no row is touched. */
@@ -27,19 +31,21 @@ export async function openPostgresSink(
   context: SinkContext,
 ): Promise<OpenSink> {
   const database = databaseOf(options.url)
-  const session = await firstSession(database, context.notice, context.signal)
-  const endeavour = endeavourOf(options, context, database)
+  const first = await firstSession(database, context.notice, context.signal)
+  const pool = new SessionPool(database, options.connections, first)
   try {
-    await noteDurability(context, database, session)
-    const target = await retrying({ ...endeavour, retries: 0 }, async () => {
-      const found = await Target.open(session, options, context, database.label)
-      await createFenceTable(session, found.schema)
-      return found
-    })
-    const pool = new SessionPool(database, options.connections, session)
+    await noteDurability(context, database, first)
+    const atStart = { ...endeavourOf(options, context, database), patienceMs: startPatienceMs }
+    const target = await retrying(atStart, () =>
+      pool.use(async (session) => {
+        const found = await Target.open(session, options, context, database.label)
+        await createFenceTable(session, found.schema)
+        return found
+      }),
+    )
     return new OpenPostgresSink(options, context, database, pool, target)
   } catch (error) {
-    await session.close()
+    await pool.close()
     throw error
   }
 }
@@ -67,7 +73,7 @@ class OpenPostgresSink implements OpenSink {
 
   async claim(task: string): Promise<SinkTask> {
     if (task === '') throw new UsageError('USAGE', 'A task of a sink needs a name.')
-    const { pipeline, logId, notice } = this.#context
+    const { pipeline, logId, notice, signal } = this.#context
     const fence = new Fence(this.#target.schema, {
       pipeline,
       sink: this.#options.name,
@@ -76,14 +82,27 @@ class OpenPostgresSink implements OpenSink {
     })
     const endeavour = endeavourOf(this.#options, this.#context, this.#database)
     // A claim whose reply was lost is simply made again.
-    const claim = await retrying(endeavour, () =>
-      this.#pool.use((session) => fence.claim(session, notice)),
+    const claim = await retrying({ ...endeavour, patienceMs: startPatienceMs }, () =>
+      this.#pool.use((session) => fence.claim(session, { notice, signal })),
     )
+    await this.#checkTable(fence, claim)
     return new PostgresTask({ ...endeavour, pool: this.#pool, target: this.#target, fence }, claim)
   }
 
   close(): Promise<void> {
     return this.#pool.close()
+  }
+
+  /** Rows of before are not in a table that is new and empty; restored from a backup, it would have some. */
+  async #checkTable(fence: Fence, { position, tableOid }: Claim): Promise<void> {
+    const { table } = this.#target
+    if (position === undefined) return
+    if (table === undefined) throw fence.tableReplaced(labelOf(this.#options.table))
+    if (tableOid === undefined || tableOid === table.oid) return
+    const { rows } = await this.#pool.use((session) =>
+      session.query(`SELECT FROM ${table.sql} LIMIT 1`),
+    )
+    if (rows.length === 0) throw fence.tableReplaced(table.label)
   }
 }
 
@@ -92,7 +111,7 @@ function endeavourOf(
   context: SinkContext,
   { label }: Database,
 ): Endeavour {
-  return { context, table: labelOf(options.table), database: label, retries: claimRetriesMax }
+  return { context, table: labelOf(options.table), database: label, patienceMs: options.retryForMs }
 }
 
 async function noteDurability(

@@ -21,6 +21,12 @@ export interface PostgresTableOptions<Name extends string, Merged extends string
   readonly create?: boolean
   /** Connections that the tasks of this sink share; default 2. */
   readonly connections?: number
+  /**
+   * How long a write waits and tries again while the server is away, full, read-only or refuses
+   * connections; after that the run ends, and the next one goes on from the last commit. Default
+   * 600,000 (ten minutes); `Infinity` never gives up. Milliseconds.
+   */
+  readonly retryForMs?: number
 }
 
 /** Makes sinks for the tables of one database. */
@@ -33,6 +39,7 @@ export interface Postgres {
 }
 
 const connectionsDefault = 2
+const retryForMsDefault = 600_000
 
 /**
  * A PostgreSQL database, by its URL (`postgres://user:password@host:5432/database`) or the
@@ -71,6 +78,7 @@ function table<const Name extends string = never, const Merged extends string = 
     create: options.create ?? false,
     url: options.url,
     connections,
+    retryForMs: options.retryForMs ?? retryForMsDefault,
   }
   return {
     kind: 'sink',
@@ -93,7 +101,7 @@ function checkOptions(
   options: PostgresTableOptions<string>,
 ): void {
   for (const column of [...key, ...(options.columns ?? [])]) quoteIdentifier(column)
-  const { connections = connectionsDefault, merge = {} } = options
+  const { connections = connectionsDefault, retryForMs = retryForMsDefault, merge = {} } = options
   if (mode === 'upsert' && key.length === 0) {
     throw wrong(name, 'mode "upsert" needs a key: { key: "id" }')
   }
@@ -102,6 +110,9 @@ function checkOptions(
   }
   const merged = key.find((column) => Object.hasOwn(merge, column))
   if (merged !== undefined) throw wrong(name, `the key column "${merged}" can't be merged`)
+  if (Number.isNaN(retryForMs) || retryForMs < 0) {
+    throw wrong(name, `retryForMs must be at least 0, not ${retryForMs}`)
+  }
   if (!Number.isInteger(connections) || connections < 1) {
     throw wrong(name, `connections must be a whole number of at least 1, not ${connections}`)
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RejectedError, UnavailableError, UsageError } from '@millrace/core'
 import type { SinkContext } from '@millrace/processors'
 import { codeOf, isServerError, verdictOf, wordsOf } from './server-errors.ts'
+import { loginRefusal } from './session-login.ts'
 
 const retryDelayMinMs = 100
 const retryDelayMaxMs = 10_000
@@ -13,33 +14,41 @@ export interface Endeavour {
   readonly table: string
   /** The server; without the password. */
   readonly database: string
-  /** How often what may pass is tried again. */
-  readonly retries: number
+  /** How long what may pass is tried again. */
+  readonly patienceMs: number
 }
 
 /**
  * Tries again, with back-off and jitter, what may pass by itself: a lost connection, a deadlock, a
  * server that restarts. Everything else is thrown in our own words.
  *
- * @throws AbortError the context's signal fired while waiting.
+ * @throws the signal's reason, when it fired while waiting.
  * @throws UnavailableError it did not pass in time.
  * @throws RejectedError PostgreSQL refuses the data without naming a row.
  * @throws UsageError rights, or a table that was changed meanwhile.
  */
 export async function retrying<T>(endeavour: Endeavour, work: () => Promise<T>): Promise<T> {
-  const { context, database, retries } = endeavour
+  const { context, database, patienceMs } = endeavour
+  let failingSinceMs: number | undefined
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (error) {
-      if (verdictOf(error) !== 'retry' || attempt > retries) throw inOurWords(error, endeavour)
+      const nowMs = performance.now()
+      failingSinceMs ??= nowMs
       const delayMs = delayBefore(attempt)
+      const isOver = nowMs + delayMs - failingSinceMs > patienceMs
+      if (verdictOf(error) !== 'retry' || isOver) {
+        throw inOurWords(error, endeavour, nowMs - failingSinceMs)
+      }
       context.notice(
         `PostgreSQL at ${database}: ${wordsOf(error)} (${codeOf(error)}); ` +
           `trying again in ${(delayMs / 1000).toFixed(1)} s`,
       )
-      // An abort ends the wait only: what is under way in the database is not left behind.
-      await sleep(delayMs, undefined, { signal: context.signal })
+      // What is under way in the database is ended by its watch, not here.
+      await sleep(delayMs, undefined, { signal: context.signal }).catch(() => {
+        throw context.signal.reason
+      })
     }
   }
 }
@@ -50,17 +59,21 @@ function delayBefore(attempt: number): number {
   return ceiling * (0.5 + Math.random() / 2)
 }
 
-function inOurWords(error: unknown, { database, table }: Endeavour): unknown {
+function inOurWords(error: unknown, { database, table }: Endeavour, triedForMs: number): unknown {
   const verdict = verdictOf(error)
   const words = `${wordsOf(error)} (${codeOf(error)})`
   const options = { cause: error, facts: { database, table, code: codeOf(error) } }
   if (verdict === 'retry') {
     return new UnavailableError(
       'UNAVAILABLE',
-      `PostgreSQL at ${database} can't be used at the moment: ${words}. Try again later.`,
+      `PostgreSQL at ${database} can't be used at the moment: ${words}` +
+        `${triedForMs < 1000 ? '' : `; tried for ${Math.round(triedForMs / 1000)} s`}. ` +
+        'What was committed stays. Run the same again later: it goes on from there.',
       options,
     )
   }
+  const login = loginRefusal(error, database)
+  if (login !== undefined) return login
   if (!isServerError(error)) return error
   if (verdict === 'fatal') {
     return new UsageError(

@@ -26,9 +26,21 @@ const ofData = /^(22|23)|^P0001$|^54000$/
 export function verdictOf(error: unknown): Verdict {
   if (error instanceof ConnectionLostError) return 'retry'
   if (!(error instanceof pg.DatabaseError) || error.code === undefined) return 'fatal'
+  if (hasWrongShape(error)) return 'fatal'
+  if (isOutOfTransactionIds(error)) return 'retry'
   if (passing.test(error.code)) return 'retry'
   if (ofData.test(error.code)) return 'data'
   return error.code === '21000' ? 'repeated' : 'fatal'
+}
+
+/** Binary rows of another shape than the table's: to the server a violation of the protocol, as a broken pooler is. */
+function hasWrongShape(error: pg.DatabaseError): boolean {
+  return error.code === '08P01' && lineOf(error) !== undefined
+}
+
+/** Until somebody vacuums; it has the code of an index entry that is too large. */
+function isOutOfTransactionIds({ code, routine }: pg.DatabaseError): boolean {
+  return code === '54000' && /^GetNew(TransactionId|MultiXactId)$/.test(routine ?? '')
 }
 
 /** The server itself said so. */

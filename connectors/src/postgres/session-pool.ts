@@ -1,3 +1,5 @@
+import { underWatch } from './session-watch.ts'
+import type { Watched } from './session-watch.ts'
 import { Session } from './session.ts'
 import type { Database } from './session.ts'
 
@@ -29,6 +31,18 @@ export class SessionPool {
     } finally {
       this.#release()
     }
+  }
+
+  /** As {@link use}, with somebody who looks after the session meanwhile. */
+  useWatched<T>(
+    watcher: Pick<Watched, 'applicationName' | 'notice' | 'signal'>,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const { applicationName, notice, signal } = watcher
+    const database = this.#database
+    return this.use((session) =>
+      underWatch({ database, session, applicationName, notice, signal }, () => work(session)),
+    )
   }
 
   /** Closes the sessions; one that is in use as soon as it is not. */

@@ -1,12 +1,14 @@
-import { UnavailableError, UsageError } from '@millrace/core'
-import pRetry from 'p-retry'
+import net from 'node:net'
 import pg from 'pg'
 import { CopyBuffer } from './copy-buffer.ts'
 import { CopyIn } from './copy-in.ts'
-import { ConnectionLostError, codeOf, verdictOf, wordsOf } from './server-errors.ts'
+import { ConnectionLostError } from './server-errors.ts'
 
 const connectTimeoutMs = 10_000
-const connectAttemptsMax = 5
+/** A peer that vanished is noticed some 20 seconds later; the system's own default is two hours. */
+const keepAliveAfterMs = 10_000
+/** Protocol number of a request to cancel. */
+const cancelRequest = 80_877_102
 
 /** One connection to the server. Once {@link isBroken} it never works again. */
 export class Session {
@@ -28,6 +30,7 @@ export class Session {
       connectionString: database.url,
       connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveAfterMs,
       application_name: 'millrace',
     })
     const session = new Session(client)
@@ -87,6 +90,39 @@ export class Session {
     }
   }
 
+  /** Number of the server's process behind this session. */
+  get pid(): number {
+    return this.#driver.processID ?? 0
+  }
+
+  /** Bytes that have left and come; it grows as long as anything moves. */
+  get bytesMoved(): number {
+    const { bytesRead, bytesWritten, writableLength } = this.#socket
+    return bytesRead + bytesWritten - writableLength
+  }
+
+  /** Asks the server to give up the statement under way, which then fails; asks even a full server. */
+  cancel(): void {
+    const { host, port } = this.#client
+    const request = Buffer.alloc(16)
+    request.writeInt32BE(16, 0)
+    request.writeInt32BE(cancelRequest, 4)
+    request.writeInt32BE(this.pid, 8)
+    request.writeInt32BE(this.#driver.secretKey ?? 0, 12)
+    const socket = host.startsWith('/')
+      ? net.connect(`${host}/.s.PGSQL.${port}`)
+      : net.connect(port, host)
+    socket.on('error', () => {})
+    socket.setTimeout(connectTimeoutMs, () => socket.destroy())
+    socket.end(request)
+  }
+
+  /** Hangs up at once: what is under way fails as with a lost connection. */
+  hangUp(): void {
+    this.#isBroken = true
+    this.#socket.destroy()
+  }
+
   /** Leaves a transaction; a session that can't is broken. */
   async rollback(): Promise<void> {
     try {
@@ -99,6 +135,15 @@ export class Session {
   async close(): Promise<void> {
     this.#isBroken = true
     await this.#client.end().catch(() => {})
+  }
+
+  /** Parts of pg's client that its types leave out. */
+  get #driver(): { readonly processID?: number | null; readonly secretKey?: number | null } {
+    return this.#client as object
+  }
+
+  get #socket(): net.Socket {
+    return this.#client.connection.stream as net.Socket
   }
 
   #lostOr(error: unknown): unknown {
@@ -115,125 +160,4 @@ export interface Database {
   readonly url: string
   /** `user@host:port/database`. */
   readonly label: string
-}
-
-/**
- * Reads a connection URL; without one, `DATABASE_URL`.
- *
- * @throws UsageError when there is none, or it can't be read. The URL itself is never shown.
- */
-export function databaseOf(url: string | undefined): Database {
-  const given = url ?? process.env['DATABASE_URL']
-  const source = given === process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'The database URL'
-  if (given === undefined || given === '') {
-    throw new UsageError(
-      'USAGE',
-      `No database is named. Set DATABASE_URL, or give postgres(url). ${urlForm}`,
-    )
-  }
-  let parsed: URL
-  try {
-    parsed = new URL(given)
-  } catch {
-    throw new UsageError('USAGE', badUrl(source, 'it is not a URL'))
-  }
-  if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
-    throw new UsageError('USAGE', badUrl(source, `it begins with "${parsed.protocol}"`))
-  }
-  const user = decodeURIComponent(parsed.username)
-  const database = decodeURIComponent(parsed.pathname.slice(1))
-  const host = `${parsed.hostname || 'localhost'}:${parsed.port || '5432'}`
-  return { url: given, label: `${user === '' ? '' : `${user}@`}${host}/${database}` }
-}
-
-/**
- * The first connection of a sink: what configuration must mend fails at once, what may pass is tried
- * {@link connectAttemptsMax} times.
- *
- * @throws UsageError wrong password, no such database or role.
- * @throws UnavailableError nobody answers.
- */
-export async function firstSession(
-  database: Database,
-  notice: (message: string) => void,
-  signal: AbortSignal,
-): Promise<Session> {
-  try {
-    return await pRetry(() => Session.connect(database), {
-      retries: connectAttemptsMax - 1,
-      minTimeout: 200,
-      factor: 2,
-      randomize: true,
-      signal,
-      shouldRetry: ({ error }) => !isRefusal(error),
-      onFailedAttempt({ error, retriesLeft }) {
-        if (retriesLeft === 0 || isRefusal(error)) return
-        notice(`PostgreSQL at ${database.label} does not answer (${wordsOf(error)}); trying again`)
-      },
-    })
-  } catch (error) {
-    signal.throwIfAborted()
-    throw explained(error, database)
-  }
-}
-
-function isRefusal(error: unknown): boolean {
-  if (lacksPassword(error)) return true
-  return error instanceof pg.DatabaseError && verdictOf(error) !== 'retry'
-}
-
-/** The server asks for a password and there is none; pg says so in words alone. */
-function lacksPassword(error: unknown): boolean {
-  return error instanceof ConnectionLostError && /client password must be/.test(error.message)
-}
-
-function explained(error: unknown, { label }: Database): Error {
-  const options = { cause: error, facts: { database: label } }
-  const code = codeOf(error)
-  if (lacksPassword(error)) {
-    return new UsageError(
-      'DATABASE_REFUSED',
-      `PostgreSQL wants a password for ${label}, and none was given. Put it into the URL, after the ` +
-        'user and ":" (special characters %-encoded), or set PGPASSWORD.',
-      options,
-    )
-  }
-  if (code.startsWith('28')) {
-    const next = 'Check user and password in DATABASE_URL (special characters must be %-encoded).'
-    return new UsageError(
-      'DATABASE_REFUSED',
-      `PostgreSQL refused the login ${label}: ${wordsOf(error)}. ${next}`,
-      options,
-    )
-  }
-  if (code === '3D000') {
-    const next = 'Create it (CREATE DATABASE …) or correct the name at the end of DATABASE_URL.'
-    return new UsageError(
-      'DATABASE_REFUSED',
-      `There is no such database: ${label}. ${next}`,
-      options,
-    )
-  }
-  if (isRefusal(error)) {
-    return new UsageError(
-      'DATABASE_REFUSED',
-      `PostgreSQL at ${label} refused: ${wordsOf(error)}.`,
-      options,
-    )
-  }
-  return new UnavailableError(
-    'UNAVAILABLE',
-    `Can't connect to PostgreSQL at ${label} (${wordsOf(error) || code}). ` +
-      'Is the server running, and are host and port right?',
-    options,
-  )
-}
-
-// Written without a password: the command line hides whatever stands in its place.
-const urlForm =
-  'A URL has the form postgres://user@host:5432/database, with ":" and the password after the user ' +
-  '(special characters %-encoded).'
-
-function badUrl(source: string, problem: string): string {
-  return `${source} can't be read: ${problem}. ${urlForm}`
 }

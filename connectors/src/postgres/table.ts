@@ -9,6 +9,9 @@ import type { CatalogType } from './codecs/catalog.ts'
 
 /** A table as the server's catalog describes it. */
 export interface Table {
+  readonly oid: number
+  /** Changes with whatever of the table a writer relies on: columns, types, triggers, unique indexes. */
+  readonly shape: string
   /** Quoted, with its schema. */
   readonly sql: string
   /** For messages: `flights`, as the user wrote it. */
@@ -37,6 +40,7 @@ interface ClassRow {
   readonly kind: string
   readonly hasTriggers: boolean
   readonly uniqueIndexes: number
+  readonly shape: string
 }
 
 interface AttributeRow {
@@ -46,6 +50,16 @@ interface AttributeRow {
   readonly isNotNull: boolean
   readonly hasDefault: boolean
   readonly isGenerated: boolean
+}
+
+/** A query for {@link Table.shape}, given an expression for the table's quoted name; null without the table. */
+export function shapeSql(name: string): string {
+  return `(SELECT md5(concat_ws(' ', c.oid, c.relhastriggers,
+      (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique),
+      (SELECT string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull, atthasdef,
+           attidentity, attgenerated), ',' ORDER BY attnum)
+       FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)))
+    FROM pg_class c WHERE c.oid = to_regclass(${name}))`
 }
 
 /**
@@ -58,7 +72,8 @@ export async function readTable(session: Session, name: TableName): Promise<Tabl
     `SELECT c.oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind,
        EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS "hasTriggers",
        (SELECT count(*)::int FROM pg_index i
-        WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) AS "uniqueIndexes"
+        WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) AS "uniqueIndexes",
+       ${shapeSql('$1')} AS shape
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
     [quoteTable(name)],
   )
@@ -80,6 +95,8 @@ export async function readTable(session: Session, name: TableName): Promise<Tabl
   )
   const catalog = await readTypes(session, found.oid)
   return {
+    oid: found.oid,
+    shape: found.shape,
     sql: quoteTable(found),
     label,
     schema: found.schema,

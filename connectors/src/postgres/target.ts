@@ -8,7 +8,7 @@ import { quoteList } from './identifier.ts'
 import type { TableName } from './identifier.ts'
 import type { MergeRule } from './merge.ts'
 import type { Session } from './session.ts'
-import { currentSchema, labelOf, noSuchTable, readTable } from './table.ts'
+import { currentSchema, labelOf, noSuchTable, readTable, shapeSql } from './table.ts'
 import type { Table, TableColumn } from './table.ts'
 import { UpsertWriter } from './upsert-writer.ts'
 
@@ -31,6 +31,7 @@ export class Target {
   readonly #context: SinkContext
   /** Names given by options or schema; undefined: the rows say. */
   readonly #given: readonly string[] | undefined
+  readonly #database: string
   readonly #seen = new Set<string>()
   #table: Table | undefined
   #writer: BatchWriter | undefined
@@ -40,11 +41,13 @@ export class Target {
   private constructor(
     options: TargetOptions,
     context: SinkContext,
+    database: string,
     table: Table | undefined,
     schema: string,
   ) {
     this.#options = options
     this.#context = context
+    this.#database = database
     this.#table = table
     this.schema = schema
     this.#given = givenColumns(options, context)
@@ -71,7 +74,7 @@ export class Target {
       table = await readTable(session, options.table)
     }
     const schema = table?.schema ?? options.table.schema ?? (await currentSchema(session))
-    return new Target(options, context, table, schema)
+    return new Target(options, context, database, table, schema)
   }
 
   /**
@@ -90,6 +93,41 @@ export class Target {
   /** The table in append mode, where every row is copied straight into it; else undefined. */
   get appended(): Table | undefined {
     return this.#options.mode === 'append' ? this.#table : undefined
+  }
+
+  /** The table as it was when it was looked at last; undefined as long as it is to be made from the rows. */
+  get table(): Table | undefined {
+    return this.#table
+  }
+
+  /** Is the table still as it was when it was looked at? */
+  async isCurrent(session: Session): Promise<boolean> {
+    if (this.#table === undefined) return true
+    const { rows } = await session.query<{ shape: string | null }>(
+      `SELECT ${shapeSql('$1')} AS shape`,
+      [this.#table.sql],
+    )
+    return rows[0]?.shape === this.#table.shape
+  }
+
+  /**
+   * Looks at the table again.
+   *
+   * @returns whether it was altered since; then the next writer is made for what it is now.
+   * @throws UsageError it is gone, is another one now, or can't take the rows any more.
+   */
+  async refresh(session: Session): Promise<boolean> {
+    const before = this.#table
+    if (before === undefined) return false
+    const now = await readTable(session, this.#options.table)
+    if (now === undefined) throw await noSuchTable(session, this.#options.table, this.#database)
+    if (now.oid !== before.oid) throw replaced(now)
+    if (now.shape === before.shape) return false
+    this.#table = now
+    this.#writer = undefined
+    if (this.#given !== undefined) this.#compile(now, this.#given)
+    this.#context.notice(`the table "${now.label}" was altered; going on with it as it is now`)
+    return true
   }
 
   async #createFromRows(session: Session, batch: SinkBatch): Promise<Table> {
@@ -201,6 +239,15 @@ function checkKey(table: Table, { mode, key }: TargetOptions): void {
     `The table "${table.label}" has no unique index on (${key.join(', ')}), without which rows ` +
       `can't be found by that key. Create one: CREATE UNIQUE INDEX ON ${table.sql} (${quoteList(key)});`,
     { facts: { table: table.label, key } },
+  )
+}
+
+function replaced({ label }: Table): UsageError {
+  return new UsageError(
+    'TABLE_REPLACED',
+    `The table "${label}" was dropped and made anew while rows were written to it: those written ` +
+      'before are gone, and nothing was written to the new one. Run the same again: it says how to go on.',
+    { facts: { table: label } },
   )
 }
 

@@ -1,4 +1,4 @@
-import { ClosedError, RejectedError } from '@millrace/core'
+import { ClosedError, FencedError, RejectedError, invariant } from '@millrace/core'
 import type { Json, SinkBatch } from '@millrace/processors'
 import { copyCsv } from './csv-passthrough.ts'
 import type { CsvPassage, CsvTask } from './csv-passthrough.ts'
@@ -43,13 +43,17 @@ export class PostgresTask implements CsvTask {
 
   write(batch: SinkBatch): Promise<void> {
     return this.#inOrder(async (session) => {
-      await this.#writeOnce(session, batch)
+      await this.#asTableIs(session, () => this.#writeOnce(session, batch))
       return batch.position
     })
   }
 
+  get target(): Target {
+    return this.#with.target
+  }
+
   get takesCsv(): boolean {
-    return this.#with.target.appended !== undefined
+    return this.target.appended !== undefined
   }
 
   copyCsv(passage: CsvPassage): Promise<void> {
@@ -58,11 +62,13 @@ export class PostgresTask implements CsvTask {
       if (this.#isUnsure && (await this.#with.fence.hasAdvanced(session, this.#claim))) {
         return position
       }
-      await this.#inTransaction(session, async () => {
-        position = await copyCsv(session, this.#with.target, passage)
-        await this.#with.fence.advance(session, this.#claim, position)
-        return true
-      })
+      await this.#asTableIs(session, () =>
+        this.#inTransaction(session, async () => {
+          position = await copyCsv(session, this.target, passage)
+          await this.#advance(session, position)
+          return true
+        }),
+      )
       return position
     })
   }
@@ -82,10 +88,36 @@ export class PostgresTask implements CsvTask {
 
   async #runNext(write: (session: Session) => Promise<Json>): Promise<void> {
     if (this.#isReleased) throw new ClosedError('CLOSED', 'This task of the sink was released.')
-    const { pool } = this.#with
-    const position = await retrying({ ...this.#with, retries: Infinity }, () => pool.use(write))
-    const { claim, seq } = this.#claim
-    this.#claim = { claim, seq: seq + 1n, position }
+    const { pool, context, fence } = this.#with
+    const { notice, signal } = context
+    const { applicationName } = fence
+    const position = await retrying(this.#with, () =>
+      pool.useWatched({ applicationName, notice, signal }, write),
+    )
+    this.#claim = { ...this.#claim, seq: this.#claim.seq + 1n, position }
+  }
+
+  /** Writes; and where that fails because somebody altered the table, again for the table as it is now. */
+  async #asTableIs<T>(session: Session, write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        const isForGood = error instanceof FencedError || verdictOf(error) === 'retry'
+        if (isForGood || session.isBroken) throw error
+        const isAltered = await this.target.refresh(session)
+        if (!isAltered && !(error instanceof TableAlteredError)) throw error
+      }
+    }
+  }
+
+  async #advance(session: Session, position: Json): Promise<void> {
+    const { fence, target } = this.#with
+    const { table } = target
+    invariant(table !== undefined, 'rows were written to a table that nobody has looked at')
+    const shape = await fence.advance(session, this.#claim, position, table.sql)
+    // Binary rows of another shape may have been taken for something that they are not.
+    if (shape !== table.shape) throw new TableAlteredError()
   }
 
   async #writeOnce(session: Session, batch: SinkBatch): Promise<void> {
@@ -127,11 +159,13 @@ export class PostgresTask implements CsvTask {
 
   async #finish(session: Session, batch: SinkBatch, refusals: Refusals): Promise<void> {
     if (refusals.size > 0) {
-      const letters = [...refusals].map(([index, refusal]) => ({ index, ...refusal }))
+      // A table that was altered refuses rows that are not bad.
+      if (!(await this.target.isCurrent(session))) throw new TableAlteredError()
+      const letters = [...refusals].map(([index, { code, cause }]) => ({ index, code, cause }))
       letters.sort((a, b) => a.index - b.index)
       await this.#with.context.deadLetter?.(letters)
     }
-    await this.#with.fence.advance(session, this.#claim, batch.position)
+    await this.#advance(session, batch.position)
   }
 
   #rejected(batch: SinkBatch, refusals: Refusals): RejectedError {
@@ -146,6 +180,9 @@ export class PostgresTask implements CsvTask {
     )
   }
 }
+
+/** What was sent was made for a table that looked otherwise; nothing of it was kept. */
+class TableAlteredError extends Error {}
 
 /** A refusal that names no row, in the fast way, is found out in the slow way. */
 async function unlessRefused(transact: () => Promise<boolean>): Promise<boolean> {
