@@ -1,8 +1,10 @@
 import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { ColumnType, SourceReader } from '@millrace/processors'
+import type { ColumnType, Sink, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
+import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
+import type { CsvFormatOptions } from './csv-format.ts'
 
 /** Options of {@link csv}. */
 export interface CsvOptions {
@@ -41,6 +43,31 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): File
       return (await openCsv(path, options, context)) as unknown as SourceReader<Row>
     },
   }
+}
+
+/** Options of {@link csv.files}. */
+export interface CsvFilesOptions<Name extends string = string>
+  extends FilesOptions<Name>, CsvFormatOptions {}
+
+/**
+ * CSV files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.csv`. A file
+ * appears whole, under its name, together with the position after it; what a crash left under way is
+ * written again under the same name. Columns are the schema's; without one, those of the rows, and a
+ * row with a new column begins a new file.
+ *
+ * @throws UsageError for options that make no sense.
+ */
+csv.files = files
+
+function files<const Name extends string = never>(
+  directory: string,
+  options: CsvFilesOptions<Name> = {},
+): Sink<Readonly<Record<Name, unknown>>> {
+  checkOptions(options.delimiter === undefined ? {} : { delimiter: options.delimiter })
+  return filesSink(directory, options, 'csv', async () => {
+    const { csvFormat } = await import('./csv-format.ts')
+    return csvFormat(options)
+  })
 }
 
 function checkOptions({ delimiter, quote, columns, header }: CsvOptions): void {

@@ -1,5 +1,6 @@
 import type { Column, ColumnType } from '@millrace/processors'
 import { malformed } from '../input-error.ts'
+import { typeOfValue, widerType } from '../json-types.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
 import { placeAt } from '../text/line-number.ts'
@@ -62,26 +63,8 @@ export function inferColumns(sample: readonly FileRow[]): Column[] {
   const types = new Map<string, ColumnType | undefined>()
   for (const row of sample) {
     for (const [name, value] of Object.entries(row)) {
-      types.set(name, widen(types.get(name), typeOf(value)))
+      types.set(name, widerType(types.get(name), typeOfValue(value)))
     }
   }
   return [...types].map(([name, type]) => ({ name, type: type ?? 'string', nullable: true }))
-}
-
-function typeOf(value: unknown): ColumnType | undefined {
-  if (value === null) return undefined
-  if (typeof value === 'string') return 'string'
-  if (typeof value === 'boolean') return 'boolean'
-  if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? 'int64' : 'decimal'
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'int64' : 'float64'
-  return 'json'
-}
-
-const NUMBERS: readonly (ColumnType | undefined)[] = ['int64', 'float64', 'decimal']
-
-function widen(a: ColumnType | undefined, b: ColumnType | undefined): ColumnType | undefined {
-  if (a === undefined || a === b) return b
-  if (b === undefined) return a
-  const wider = NUMBERS[Math.max(NUMBERS.indexOf(a), NUMBERS.indexOf(b))]
-  return NUMBERS.includes(a) && NUMBERS.includes(b) && wider ? wider : 'json'
 }

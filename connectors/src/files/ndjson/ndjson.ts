@@ -1,16 +1,18 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import type { Column, SourceBatch, SourceReader } from '@millrace/processors'
+import type { Column, Sink, SourceBatch, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
 import { malformed } from '../input-error.ts'
 import type { FileSource } from '../file-source.ts'
+import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import { placeAt } from '../text/line-number.ts'
 import { decodeLines, inferColumns } from './ndjson-decoder.ts'
+import type { NdjsonFormatOptions } from './ndjson-format.ts'
 
 /** Options of {@link ndjson}. */
 export interface NdjsonOptions {
@@ -52,6 +54,28 @@ export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {})
       }
     },
   }
+}
+
+/** Options of {@link ndjson.files}. */
+export interface NdjsonFilesOptions<Name extends string = string>
+  extends FilesOptions<Name>, NdjsonFormatOptions {}
+
+/**
+ * NDJSON files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.ndjson`, as
+ * {@link csv.files} writes them. Each line has the key's properties, then the value's.
+ *
+ * @throws UsageError for options that make no sense.
+ */
+ndjson.files = files
+
+function files<const Name extends string = never>(
+  directory: string,
+  options: NdjsonFilesOptions<Name> = {},
+): Sink<Readonly<Record<Name, unknown>>> {
+  return filesSink(directory, options, 'ndjson', async () => {
+    const { ndjsonFormat } = await import('./ndjson-format.ts')
+    return ndjsonFormat(options)
+  })
 }
 
 const BLOCK_BYTES = 256 * 1024

@@ -1,8 +1,10 @@
 import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { SourceReader } from '@millrace/processors'
+import type { Sink, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
+import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
+import type { ParquetFormatOptions } from './parquet-format.ts'
 
 /** Options of {@link parquet}. */
 export interface ParquetOptions {
@@ -40,4 +42,28 @@ export function parquet<Row = FileRow>(
       return (await openParquet(path, limit, context)) as unknown as SourceReader<Row>
     },
   }
+}
+
+/** Options of {@link parquet.files}. */
+export interface ParquetFilesOptions<Name extends string = string>
+  extends FilesOptions<Name>, ParquetFormatOptions {}
+
+/**
+ * Parquet files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.parquet`, as
+ * {@link csv.files} writes them. Columns have the types of the schema; without one, those of the rows,
+ * and a row with a new column, or one that needs a wider type, begins a new file. Timestamps are
+ * microseconds in UTC, decimals text, nested values JSON; all columns take nulls.
+ *
+ * @throws UsageError for options that make no sense.
+ */
+parquet.files = files
+
+function files<const Name extends string = never>(
+  directory: string,
+  options: ParquetFilesOptions<Name> = {},
+): Sink<Readonly<Record<Name, unknown>>> {
+  return filesSink(directory, options, 'parquet', async () => {
+    const { parquetFormat } = await import('./parquet-format.ts')
+    return parquetFormat(options)
+  })
 }

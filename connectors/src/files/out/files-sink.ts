@@ -1,0 +1,63 @@
+import { basename } from 'node:path'
+import { UsageError } from '@millrace/core'
+import type { Sink } from '@millrace/processors'
+import type { OutFormat } from './row-encoder.ts'
+import { type PartitionBy, pathRule } from './path-rule.ts'
+
+/** Where files go and when they are closed; `Name` are properties that each row must have. */
+export interface FilesOptions<Name extends string> {
+  /**
+   * Directories `name=value` as Hive has them: by columns (`'origin'`, `['carrier', 'origin']`), which
+   * files then leave out; by parts of a time, in UTC (`{ dt: { day: 'date' }, hour: { hour: 'date' } }`);
+   * or by functions of the row.
+   */
+  readonly partitionBy?: PartitionBy<Name>
+  /** A file that has grown to so many bytes is closed, and with it all of its task. Default 128 MiB. */
+  readonly rollBytes?: number
+  /** The same for rows. Default: as many as come. */
+  readonly rollRows?: number
+  /** Files are closed so long after their first row. Default 10 minutes. */
+  readonly rollMs?: number
+  /** Descriptors of each task at most; with more files, they take turns. Default 64. */
+  readonly openFilesMax?: number
+  /** Tells sinks of one name in a pipeline apart. */
+  readonly name?: string
+}
+
+/** Makes a sink of files of a format. @throws UsageError for options that make no sense. */
+export function filesSink<Name extends string>(
+  directory: string,
+  options: FilesOptions<Name>,
+  kind: string,
+  loadFormat: () => Promise<OutFormat>,
+): Sink<Readonly<Record<Name, unknown>>> {
+  const name = options.name ?? `${kind} ${basename(directory)}`
+  if (directory === '') throw new UsageError('USAGE', `${kind}.files: name a directory.`)
+  const spec = {
+    name,
+    directory,
+    rule: pathRule(options.partitionBy, name),
+    limits: {
+      rollBytes: atLeastOne(name, 'rollBytes', options.rollBytes ?? 128 * 1024 * 1024),
+      rollRows: atLeastOne(name, 'rollRows', options.rollRows ?? Number.MAX_SAFE_INTEGER),
+      rollMs: atLeastOne(name, 'rollMs', options.rollMs ?? 10 * 60_000),
+      openFilesMax: atLeastOne(name, 'openFilesMax', options.openFilesMax ?? 64),
+    },
+  }
+  return {
+    kind: 'sink',
+    name,
+    guarantee: 'exactly-once',
+    mode: 'append',
+    async open(context) {
+      // Encoders are loaded when a sink is opened, not whenever a pipeline is described.
+      const { openFiles } = await import('./open-files.ts')
+      return openFiles({ ...spec, format: await loadFormat() }, context)
+    },
+  }
+}
+
+function atLeastOne(sink: string, option: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  throw new UsageError('USAGE', `${sink}: ${option} is a whole number of at least 1, not ${value}.`)
+}

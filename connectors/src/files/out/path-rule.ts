@@ -1,0 +1,128 @@
+import { UsageError } from '@millrace/core'
+import { columnOf, RowMisfit, type Part } from './row-encoder.ts'
+import { msOf } from '../parquet/parquet-value.ts'
+
+/** One part of a partitioned path: a column, a part of a time in one (UTC), or a function of the row. */
+export type PathPart<Name extends string> =
+  | Name
+  | { readonly year: Name }
+  | { readonly month: Name }
+  | { readonly day: Name }
+  | { readonly hour: Name }
+  | ((row: Readonly<Record<string, unknown>>) => unknown)
+
+/** Columns that make directories `name=value`, in order. */
+export type PartitionBy<Name extends string> =
+  | Name
+  | readonly Name[]
+  | { readonly [directory: string]: PathPart<Name> }
+
+/** Which directory a row goes to. */
+export interface PathRule {
+  /** Relative, empty without partitions. @throws RowMisfit the value can't be part of a path. */
+  directoryOf(key: Part, value: Part): string
+  /** Columns that the path says in full, and files leave out. */
+  readonly said: ReadonlySet<string>
+}
+
+/** What Hive and those after it write for null. */
+const NULL_VALUE = '__HIVE_DEFAULT_PARTITION__'
+const COMPONENT_BYTES_MAX = 255
+
+/** @throws UsageError for names or parts that make no path. */
+export function pathRule(by: PartitionBy<string> | undefined, sink: string): PathRule {
+  const parts = partsOf(by)
+  for (const [name] of parts) checkName(name, sink)
+  const values = parts.map(([name, part]) => [`${escapeValue(name)}=`, reader(part, sink)] as const)
+  return {
+    said: new Set(parts.filter(([name, part]) => name === part).map(([name]) => name)),
+    directoryOf: (key, value) =>
+      values.map(([prefix, read]) => component(prefix, read(key, value))).join('/'),
+  }
+}
+
+function partsOf(by: PartitionBy<string> | undefined): [string, PathPart<string>][] {
+  if (by === undefined) return []
+  const names: readonly string[] | undefined =
+    typeof by === 'string' ? [by] : Array.isArray(by) ? (by as readonly string[]) : undefined
+  return names === undefined ? Object.entries(by as object) : names.map((name) => [name, name])
+}
+
+type Read = (key: Part, value: Part) => unknown
+
+function reader(part: PathPart<string>, sink: string): Read {
+  if (typeof part === 'string') return (key, value) => columnOf(key, value, part)
+  if (typeof part === 'function') return (key, value) => part({ ...value, ...key })
+  const [unit = '', column] = Object.entries(part)[0] ?? []
+  const cut = cuts.get(unit)
+  if (cut === undefined || typeof column !== 'string') {
+    const known = [...cuts.keys()].join(', ')
+    throw new UsageError(
+      'USAGE',
+      `${sink}: partitionBy knows ${known} of a time, and no "${unit}".`,
+    )
+  }
+  return (key, value) => cutTime(columnOf(key, value, column), column, cut)
+}
+
+const cuts = new Map<string, (iso: string) => string>([
+  ['year', (iso) => iso.slice(0, -20)],
+  ['month', (iso) => iso.slice(-19, -17)],
+  ['day', (iso) => iso.slice(0, -14)],
+  ['hour', (iso) => iso.slice(-13, -11)],
+])
+
+function cutTime(stored: unknown, column: string, cut: (iso: string) => string): unknown {
+  if (stored === null || stored === undefined) return null
+  const ms = msOf(stored)
+  if (ms === undefined) throw new RowMisfit(`column ${column}: ${short(stored)} is no time`)
+  return cut(new Date(ms).toISOString())
+}
+
+function component(prefix: string, value: unknown): string {
+  const text =
+    prefix + (value === null || value === undefined ? NULL_VALUE : escapeValue(textOf(value)))
+  if (Buffer.byteLength(text) <= COMPONENT_BYTES_MAX) return text
+  throw new RowMisfit(
+    `${short(text)}… can't be a directory: with ${Buffer.byteLength(text)} bytes its name is longer than ` +
+      `the ${COMPONENT_BYTES_MAX} that file systems have`,
+  )
+}
+
+function textOf(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+  }
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
+  throw new RowMisfit(`${short(value)} can't be a directory's name`)
+}
+
+/** As Hive does: what has a meaning in paths or to readers of them is `%` and two digits. */
+function escapeValue(text: string): string {
+  if (!text.isWellFormed()) throw new RowMisfit('a lone surrogate cannot be part of a path')
+  return text.replaceAll(/[\p{Cc}"#%'*/:=?\\{[\]^|<>]/gu, percent)
+}
+
+function percent(character: string): string {
+  return [...Buffer.from(character)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('')
+}
+
+function checkName(name: string, sink: string): void {
+  if (name !== '' && name.isWellFormed() && Buffer.byteLength(escapeValue(name)) < 100) return
+  throw new UsageError(
+    'USAGE',
+    `${sink}: partitionBy needs names of 1 to 100 bytes, not "${name}".`,
+  )
+}
+
+function short(value: unknown): string {
+  const text = typeof value === 'string' ? value : String(JSON.stringify(value) ?? value)
+  return text.slice(0, 60)
+}
