@@ -3,8 +3,10 @@ import type { Log, PartitionDescription, TopicDescription } from '@millrace/core
 import { Interrupt } from '../interrupt.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
-import type { RecordFormat } from '../records/record-printer.ts'
+import type { RecordFormat, RecordPrinter } from '../records/record-printer.ts'
+import type { ReadPlan } from '../records/read-partitions.ts'
 import { type Start, startOption } from '../records/start-option.ts'
+import type { TableFormat } from '../records/table-printer.ts'
 import { say } from '../talk.ts'
 
 interface ConsumeOptions extends LogOption {
@@ -15,7 +17,8 @@ interface ConsumeOptions extends LogOption {
   readonly group?: string
   readonly exit?: boolean
   readonly isolationLevel: 'read_committed' | 'read_uncommitted'
-  readonly output: RecordFormat
+  readonly output: RecordFormat | TableFormat
+  readonly columns?: readonly string[]
 }
 
 export default function define(command: Command): void {
@@ -40,9 +43,17 @@ export default function define(command: Command): void {
         .default('read_committed'),
     )
     .addOption(
-      new Option('-o, --output <format>', 'how to print; value: what produce took, a line each')
-        .choices(['text', 'json', 'value'])
+      new Option(
+        '-o, --output <format>',
+        'how to print; value: what produce took, a line each; csv, parquet: columns of key and value',
+      )
+        .choices(['text', 'json', 'value', 'csv', 'parquet'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
+    )
+    .option(
+      '--columns <names>',
+      'of csv and parquet; default: those of the records',
+      commaSeparated,
     )
     .addOption(logOption())
     .addHelpText('after', examples)
@@ -55,7 +66,12 @@ Reading beside a running writer is fine, except with --group, which writes to th
 Examples:
   millrace consume flights --from-beginning -n 3
   millrace consume flights --offset -10 --exit
-  millrace consume flights --offset 2026-01-31T12:00Z -o json | jq .value`
+  millrace consume flights --offset 2026-01-31T12:00Z -o json | jq .value
+  millrace consume flights --from-beginning -e -o parquet > flights.parquet`
+
+function commaSeparated(text: string): string[] {
+  return text.split(',')
+}
 
 async function consume(name: string, options: ConsumeOptions): Promise<void> {
   const { withTopicSuggestion } = await import('../topic-suggestion.ts')
@@ -84,22 +100,37 @@ async function print(
     say(`Waiting for new records in ${topic.name}; --from-beginning shows the old ones.`)
   }
   const { readPartitions } = await import('../records/read-partitions.ts')
-  const { printRecords } = await import('../records/record-printer.ts')
   const { writeData } = await import('../write-data.ts')
   const partitions = await chosenPartitions(topic, options.partition)
   const stored = group === undefined ? [] : await log.readPositions(group)
   const plan = { topic, partitions, start, stored, isolation, untilEnd: exit }
+  const printer = await printerOf(log, plan, options, signal)
   let left = count ?? Infinity
   for await (const fetched of readPartitions(log, plan, signal)) {
-    const printed = printRecords(topic.name, fetched, options.output, left)
-    await writeData(printed.lines)
+    const printed = await printer.print(fetched, left)
+    await writeData(printed.bytes)
     if (group !== undefined && printed.next !== undefined) {
       const place = { topic: topic.name, topicId: topic.topicId, partition: fetched.partition }
       await log.commitPositions({ group, positions: [{ ...place, position: printed.next }] })
     }
     left -= printed.count
-    if (left === 0) return
+    if (left === 0) break
   }
+  await writeData(await printer.end())
+}
+
+/** @throws UsageError where the format can't go. */
+async function printerOf(
+  log: Log,
+  plan: ReadPlan,
+  { output, columns, group, count }: ConsumeOptions,
+  signal: AbortSignal,
+): Promise<RecordPrinter> {
+  const { linePrinter } = await import('../records/record-printer.ts')
+  if (output !== 'csv' && output !== 'parquet') return linePrinter(plan.topic.name, output)
+  const { expectPlaceFor, tablePrinter } = await import('../records/table-printer.ts')
+  expectPlaceFor(output, group)
+  return tablePrinter(output, columns ?? [], log, plan, count ?? Infinity, signal)
 }
 
 /** @throws UsageError when the topic has no such partition. */

@@ -32,29 +32,49 @@ function shown(bytes: Uint8Array | null): string {
 
 /** What was printed, and where reading goes on after it. */
 export interface PrintedRecords {
-  readonly lines: Buffer
+  readonly bytes: Uint8Array
   readonly count: number
   /** Undefined when there was nothing to print. */
   readonly next: Position | undefined
 }
 
-/** The first records of what was fetched, as lines; at most `limit`. */
-export function printRecords(
-  topic: string,
-  { partition, end, records }: FetchedRecords,
-  format: RecordFormat,
-  limit: number,
-): PrintedRecords {
+/** Turns what was fetched into what is printed. */
+export interface RecordPrinter {
+  /** The first records of what was fetched; at most `limit`. */
+  print(fetched: FetchedRecords, limit: number): Promise<PrintedRecords>
+  /** What comes after the last record. */
+  end(): Promise<Uint8Array>
+}
+
+/** Prints each record as a line. */
+export function linePrinter(topic: string, format: RecordFormat): RecordPrinter {
   const line = recordLine[format]
-  const lines: Uint8Array[] = []
+  return {
+    async print(fetched, limit) {
+      const lines: Uint8Array[] = []
+      const counted = eachRecord(fetched, limit, ({ offset, timestampMs, key, value, headers }) => {
+        const { partition } = fetched
+        const printed = line({ topic, partition, offset, timestampMs, key, value, headers })
+        lines.push(typeof printed === 'string' ? Buffer.from(printed) : printed, newline)
+      })
+      return { ...counted, bytes: Buffer.concat(lines) }
+    },
+    end: async () => new Uint8Array(0),
+  }
+}
+
+/** Goes through the first records, at most `limit`, and says where reading goes on after them. */
+export function eachRecord(
+  { end, records }: FetchedRecords,
+  limit: number,
+  visit: (record: FetchedRecords['records']) => void,
+): Pick<PrintedRecords, 'count' | 'next'> {
   let count = 0
   let next: Position | undefined
   while (count < limit && records.next() && records.offset < end) {
-    const { offset, timestampMs, key, value, headers } = records
-    const printed = line({ topic, partition, offset, timestampMs, key, value, headers })
-    lines.push(typeof printed === 'string' ? Buffer.from(printed) : printed, newline)
+    visit(records)
     count++
-    next = { offset: offset + 1, leaderEpoch: records.leaderEpoch }
+    next = { offset: records.offset + 1, leaderEpoch: records.leaderEpoch }
   }
-  return { lines: Buffer.concat(lines), count, next }
+  return { count, next }
 }

@@ -1,6 +1,7 @@
 import type { Column, ColumnType } from '@millrace/processors'
 import { malformed } from '../input-error.ts'
 import { typeOfValue, widerType } from '../json-types.ts'
+import { parseJson } from '../parse-json.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
 import { placeAt } from '../text/line-number.ts'
@@ -27,18 +28,11 @@ export async function decodeLines(path: string, block: Block): Promise<FileRow[]
   return rows
 }
 
-function parseObject(line: string): FileRow {
-  const value: unknown = LONG_NUMBER.test(line) ? JSON.parse(line, keepInteger) : JSON.parse(line)
+/** @throws SyntaxError, TypeError the line is no JSON object. */
+export function parseObject(line: string): FileRow {
+  const value = parseJson(line)
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as FileRow
   throw new TypeError('each line holds an object, { … }, and this is something else')
-}
-
-const LONG_NUMBER = /\d{16}/
-
-function keepInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
-  const source = context?.source ?? ''
-  return /^-?\d+$/.test(source) ? BigInt(source) : value
 }
 
 async function badLine(

@@ -9,6 +9,7 @@ import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
+import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import { placeAt } from '../text/line-number.ts'
 import { decodeLines, inferColumns } from './ndjson-decoder.ts'
@@ -45,8 +46,9 @@ export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {})
           refuseChangedFile(path, stored, identity)
           start = { byte: stored.byte, rows: stored.rows }
         }
-        const columns = await probeColumns(path, file, limits)
-        const from = { path, file, identity, columns, limits, start, signal: context.signal }
+        const { columns, isCompressed } = await probeNdjson(path, file, limits)
+        const { signal } = context
+        const from = { path, file, identity, columns, isCompressed, limits, start, signal }
         return new NdjsonReader(from) as unknown as SourceReader<Row>
       } catch (error) {
         await file.close()
@@ -87,18 +89,24 @@ interface NdjsonStart {
   readonly file: FileHandle
   readonly identity: FileIdentity
   readonly columns: readonly Column[]
+  readonly isCompressed: boolean
   readonly limits: BlockLimits
   readonly start: { readonly byte: number; readonly rows: number }
   readonly signal: AbortSignal
 }
 
-async function probeColumns(
+async function probeNdjson(
   path: string,
   file: FileHandle,
   limits: BlockLimits,
-): Promise<readonly Column[]> {
-  for await (const { rows } of readBlocks(path, file, 0, limits)) return inferColumns(rows)
-  return []
+): Promise<Pick<NdjsonStart, 'columns' | 'isCompressed'>> {
+  const reader = await openBytes(path, file, 0)
+  reader.close()
+  const { isCompressed } = reader
+  for await (const { rows } of readBlocks(path, file, 0, limits)) {
+    return { columns: inferColumns(rows), isCompressed }
+  }
+  return { columns: [], isCompressed }
 }
 
 interface DecodedBlock {
@@ -133,13 +141,20 @@ async function* readBlocks(
   }
 }
 
-class NdjsonReader implements SourceReader<FileRow> {
+/** An open NDJSON file: rows in batches, or blocks of whole lines as they stand in the file. */
+export class NdjsonReader implements SourceReader<FileRow> {
+  readonly path: string
+  readonly identity: FileIdentity
   readonly columns: readonly Column[]
   readonly isSample = true
   readonly total: { readonly bytes: number }
+  readonly isCompressed: boolean
   readonly #from: NdjsonStart
 
   constructor(from: NdjsonStart) {
+    this.isCompressed = from.isCompressed
+    this.path = from.path
+    this.identity = from.identity
     this.columns = from.columns
     this.total = { bytes: from.identity.sizeBytes }
     this.#from = from
@@ -156,6 +171,16 @@ class NdjsonReader implements SourceReader<FileRow> {
       const position = { byte: block.endByte, rows: rowsRead, file: identity }
       yield { rows, position, rowsRead, bytesRead: Math.min(block.storedBytes, this.total.bytes) }
     }
+  }
+
+  /** Reads bytes from one on, up to another; the caller closes it. */
+  openBytes(startByte: number, endByte: number): Promise<ByteReader> {
+    const { path, file } = this.#from
+    return openBytes(path, file, startByte, endByte)
+  }
+
+  get maxRecordBytes(): number {
+    return this.#from.limits.maxRecordBytes
   }
 
   close(): Promise<void> {
