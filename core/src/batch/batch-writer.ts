@@ -16,7 +16,6 @@ import {
   VARINT_BYTES_MAX,
   VARLONG_BYTES_MAX,
   varintBytes,
-  varlongBytes,
   writeVarint,
   writeVarlong,
 } from './varint.ts'
@@ -44,6 +43,8 @@ const POOLED_BYTES_MAX = 2048
 // Attributes, three length fields, offset and timestamp deltas, header count.
 const RECORD_OVERHEAD_BYTES_MAX = 1 + 5 * VARINT_BYTES_MAX + VARLONG_BYTES_MAX
 const UTF8_BYTES_PER_UNIT_MAX = 3
+/** −1 as a varint. */
+const NULL_LENGTH = 1
 // Below this a loop over the text beats the call into native code.
 const SHORT_TEXT_LENGTH = 16
 
@@ -62,6 +63,8 @@ export class BatchWriter {
   #buffer = EMPTY
   #capacityBytes: number
   #baseTimestampMs = 0
+  /** That the length of the last record took. */
+  #lengthBytes = 1
 
   /** @param capacityBytes What the buffer starts with; a good guess saves copies. */
   constructor(capacityBytes = 0) {
@@ -72,6 +75,7 @@ export class BatchWriter {
    * Adds a record.
    *
    * @param timestampMs A non-negative integer.
+   * @param bytesMax {@link recordBytesMax} of the rest, for who has asked already.
    * @throws RejectedError RECORD_INVALID for another timestamp; the batch stays as it was.
    */
   append(
@@ -79,25 +83,33 @@ export class BatchWriter {
     value: Encoded,
     timestampMs: number,
     headers: readonly Header[] = NO_HEADERS,
+    bytesMax: number = recordBytesMax(key, value, headers),
   ): void {
-    expectTimestamp(timestampMs)
-    const headersBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
-    this.#makeRoom(recordBytesMax(key, value, headers))
-    if (this.recordCount === 0) this.#baseTimestampMs = timestampMs
-    // Text is taken for ASCII at first; when it proves longer the record is written again over itself.
-    const end =
-      this.#write(key, lengthOf(key), value, lengthOf(value), timestampMs, headers, headersBytes) ??
-      this.#write(
-        key,
-        utf8Length(key),
-        value,
-        utf8Length(value),
-        timestampMs,
-        headers,
-        headersBytes,
-      )
-    invariant(end !== undefined, 'UTF-8 took another size than it was measured to')
-    this.sizeBytes = end
+    if (this.recordCount === 0) this.#begin(timestampMs)
+    const timestampDelta = timestampMs - this.#baseTimestampMs
+    // So close to a good timestamp, it is a whole number as well.
+    const isClose = (timestampDelta | 0) === timestampDelta && timestampMs >= 0
+    if (!isClose) expectTimestamp(timestampMs)
+    if (this.sizeBytes + bytesMax > this.#buffer.length) this.#grow(this.sizeBytes + bytesMax)
+    const buffer = this.#buffer
+    const start = this.sizeBytes
+    // The length is known last: room is left for one as long as that of the record before.
+    const bodyStart = start + this.#lengthBytes
+    buffer[bodyStart] = 0
+    let position = isClose
+      ? writeVarint(buffer, bodyStart + 1, timestampDelta)
+      : writeVarlong(buffer, bodyStart + 1, timestampDelta)
+    position = writeVarint(buffer, position, this.recordCount)
+    position = writeEncoded(buffer, position, key)
+    position = writeEncoded(buffer, position, value)
+    if (headers.length > 0) position = writeHeaders(buffer, position, headers)
+    else buffer[position++] = 0
+    const bodyBytes = position - bodyStart
+    if (varintBytes(bodyBytes) !== this.#lengthBytes) {
+      position = this.#moveBody(bodyStart, position, varintBytes(bodyBytes))
+    }
+    writeVarint(buffer, start, bodyBytes)
+    this.sizeBytes = position
     this.recordCount++
     if (timestampMs > this.maxTimestampMs) this.maxTimestampMs = timestampMs
   }
@@ -118,42 +130,20 @@ export class BatchWriter {
     return batch
   }
 
-  #write(
-    key: Encoded,
-    keyBytes: number,
-    value: Encoded,
-    valueBytes: number,
-    timestampMs: number,
-    headers: readonly Header[],
-    headersBytes: number,
-  ): number | undefined {
-    const buffer = this.#buffer
-    const timestampDelta = timestampMs - this.#baseTimestampMs
-    const bodyBytes =
-      1 +
-      varlongBytes(timestampDelta) +
-      varintBytes(this.recordCount) +
-      varintBytes(keyBytes) +
-      (keyBytes > 0 ? keyBytes : 0) +
-      varintBytes(valueBytes) +
-      (valueBytes > 0 ? valueBytes : 0) +
-      headersBytes
-    let position = writeVarint(buffer, this.sizeBytes, bodyBytes)
-    buffer[position++] = 0
-    position = writeVarlong(buffer, position, timestampDelta)
-    position = writeVarint(buffer, position, this.recordCount)
-    const keyEnd = writeEncoded(buffer, position, key, keyBytes)
-    if (keyEnd < 0) return undefined
-    const valueEnd = writeEncoded(buffer, keyEnd, value, valueBytes)
-    if (valueEnd < 0) return undefined
-    if (headers.length > 0) return writeHeaders(buffer, valueEnd, headers)
-    buffer[valueEnd] = 0
-    return valueEnd + 1
+  #begin(timestampMs: number): void {
+    expectTimestamp(timestampMs)
+    this.#baseTimestampMs = timestampMs
   }
 
-  #makeRoom(bytes: number): void {
-    const needed = this.sizeBytes + bytes
-    if (needed <= this.#buffer.length) return
+  /** Leaves the last record's length other room; gives the record's new end. */
+  #moveBody(bodyStart: number, end: number, lengthBytes: number): number {
+    const shift = lengthBytes - this.#lengthBytes
+    this.#buffer.copyWithin(bodyStart + shift, bodyStart, end)
+    this.#lengthBytes = lengthBytes
+    return end + shift
+  }
+
+  #grow(needed: number): void {
     const larger = allocate(
       Math.max(needed, this.#capacityBytes, this.#buffer.length * 2, CAPACITY_BYTES_MIN),
     )
@@ -217,26 +207,29 @@ function largestSize(encoded: Encoded): number {
   return encoded === null ? 0 : encoded.length
 }
 
-function lengthOf(encoded: Encoded): number {
-  return encoded === null ? -1 : encoded.length
-}
-
-function utf8Length(encoded: Encoded): number {
-  return typeof encoded === 'string' ? Buffer.byteLength(encoded) : lengthOf(encoded)
-}
-
-/** Writes length and content; gives the position after it, or −1 when text takes another size. */
-function writeEncoded(buffer: Buffer, start: number, encoded: Encoded, bytes: number): number {
-  const position = writeVarint(buffer, start, bytes)
-  if (encoded === null) return position
-  if (typeof encoded === 'string') {
-    return writeText(buffer, position, encoded) === bytes ? position + bytes : -1
+/** Writes length and content; gives the position after them. */
+function writeEncoded(buffer: Buffer, position: number, encoded: Encoded): number {
+  if (typeof encoded === 'string') return writeText(buffer, position, encoded)
+  if (encoded === null) {
+    buffer[position] = NULL_LENGTH
+    return position + 1
   }
-  buffer.set(encoded, position)
-  return position + bytes
+  const start = writeVarint(buffer, position, encoded.length)
+  buffer.set(encoded, start)
+  return start + encoded.length
 }
 
-function writeText(buffer: Buffer, start: number, text: string): number {
+/** Text is taken for ASCII at first; when it proves longer, its length may be, too. */
+function writeText(buffer: Buffer, position: number, text: string): number {
+  const start = position + varintBytes(text.length)
+  const bytes = writeUtf8(buffer, start, text)
+  const contentStart = position + varintBytes(bytes)
+  if (contentStart !== start) buffer.copyWithin(contentStart, start, start + bytes)
+  writeVarint(buffer, position, bytes)
+  return contentStart + bytes
+}
+
+function writeUtf8(buffer: Buffer, start: number, text: string): number {
   if (text.length > SHORT_TEXT_LENGTH) return buffer.write(text, start)
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index)
@@ -265,8 +258,8 @@ function sizeOfHeaders(headers: readonly Header[]): number {
 function writeHeaders(buffer: Buffer, start: number, headers: readonly Header[]): number {
   let position = writeVarint(buffer, start, headers.length)
   for (const { key, value } of headers) {
-    position = writeEncoded(buffer, position, key, Buffer.byteLength(key))
-    position = writeEncoded(buffer, position, value, lengthOf(value))
+    position = writeText(buffer, position, key)
+    position = writeEncoded(buffer, position, value)
   }
   return position
 }

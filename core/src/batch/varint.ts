@@ -19,12 +19,28 @@ export function varintBytes(value: number): number {
 
 /** Writes the 32-bit integer `value`; gives the position after it. */
 export function writeVarint(bytes: Uint8Array, position: number, value: number): number {
-  let raw = ((value << 1) ^ (value >> 31)) >>> 0
-  while (raw > 0x7f) {
-    bytes[position++] = (raw & 0x7f) | 0x80
-    raw >>>= 7
+  const raw = (value << 1) ^ (value >> 31)
+  // Nearly all lengths and deltas are short; compiled into their callers, these two cost next to nothing.
+  if (raw >>> 0 < 0x80) {
+    bytes[position] = raw
+    return position + 1
   }
-  bytes[position++] = raw
+  if (raw >>> 0 < 0x4000) {
+    bytes[position] = raw | 0x80
+    bytes[position + 1] = raw >>> 7
+    return position + 2
+  }
+  return writeLongVarint(bytes, position, raw)
+}
+
+function writeLongVarint(bytes: Uint8Array, start: number, raw: number): number {
+  let position = start
+  let rest = raw >>> 0
+  while (rest > 0x7f) {
+    bytes[position++] = rest | 0x80
+    rest >>>= 7
+  }
+  bytes[position++] = rest
   return position
 }
 

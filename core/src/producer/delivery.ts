@@ -1,3 +1,4 @@
+import { invariant } from '../errors.ts'
 import type { PendingBatch } from './pending-batch.ts'
 
 /** Where a record went. */
@@ -12,33 +13,8 @@ export interface Acknowledgement {
  * The outcome of one send. It stands for a promise but makes none until somebody awaits it, so that
  * sends cost no promise each; all records of a batch then share the batch's.
  */
-export class Delivery implements Promise<Acknowledgement> {
-  #batch: PendingBatch | undefined
-  #index = 0
-  #timestampMs = 0
-  #failure: unknown
-  #placement: PromiseWithResolvers<PendingBatch> | undefined
-  #isObserved = false
-
-  /** Whether somebody waits for the outcome, and so will see a failure. */
-  get isObserved(): boolean {
-    return this.#isObserved
-  }
-
-  /** The record has become the last one of `batch`. */
-  place(batch: PendingBatch, timestampMs: number): this {
-    this.#batch = batch
-    this.#index = batch.recordCount - 1
-    this.#timestampMs = timestampMs
-    this.#placement?.resolve(batch)
-    return this
-  }
-
-  /** The record has got into no batch. */
-  fail(error: unknown): void {
-    this.#failure = error
-    this.#placement?.reject(error)
-  }
+abstract class Delivery implements Promise<Acknowledgement> {
+  protected abstract acknowledged(): Promise<Acknowledgement>
 
   get [Symbol.toStringTag](): string {
     return 'Delivery'
@@ -50,23 +26,35 @@ export class Delivery implements Promise<Acknowledgement> {
     onAcknowledged?: ((value: Acknowledgement) => T | PromiseLike<T>) | null,
     onFailed?: ((reason: unknown) => E | PromiseLike<E>) | null,
   ): Promise<T | E> {
-    return this.#acknowledged().then(onAcknowledged, onFailed)
+    return this.acknowledged().then(onAcknowledged, onFailed)
   }
 
   catch<E = never>(
     onFailed?: ((reason: unknown) => E | PromiseLike<E>) | null,
   ): Promise<Acknowledgement | E> {
-    return this.#acknowledged().catch(onFailed)
+    return this.acknowledged().catch(onFailed)
   }
 
   finally(onSettled?: (() => void) | null): Promise<Acknowledgement> {
-    return this.#acknowledged().finally(onSettled)
+    return this.acknowledged().finally(onSettled)
+  }
+}
+
+/** Of a record that has become the last one of a batch: as small as can be, since there is one a record. */
+export class PlacedDelivery extends Delivery {
+  readonly #batch: PendingBatch
+  readonly #index: number
+  readonly #timestampMs: number
+
+  constructor(batch: PendingBatch, timestampMs: number) {
+    super()
+    this.#batch = batch
+    this.#index = batch.recordCount - 1
+    this.#timestampMs = timestampMs
   }
 
-  async #acknowledged(): Promise<Acknowledgement> {
-    this.#isObserved = true
-    if (this.#failure !== undefined) throw this.#failure
-    const batch = this.#batch ?? (await (this.#placement ??= Promise.withResolvers()).promise)
+  protected async acknowledged(): Promise<Acknowledgement> {
+    const batch = this.#batch
     await batch.settled()
     return {
       topic: batch.topic,
@@ -74,5 +62,40 @@ export class Delivery implements Promise<Acknowledgement> {
       offset: batch.baseOffset + this.#index,
       timestampMs: this.#timestampMs,
     }
+  }
+}
+
+/** Of a record that waits for its topic or for room, or was refused before it got into a batch. */
+export class WaitingDelivery extends Delivery {
+  #outcome: { readonly placed: PlacedDelivery } | { readonly failure: unknown } | undefined
+  #wake: PromiseWithResolvers<void> | undefined
+  #isObserved = false
+
+  /** Whether somebody waits for the outcome, and so will see a failure. */
+  get isObserved(): boolean {
+    return this.#isObserved
+  }
+
+  place(placed: PlacedDelivery): void {
+    this.#outcome = { placed }
+    this.#wake?.resolve()
+  }
+
+  /** The record has got into no batch. */
+  fail(failure: unknown): void {
+    this.#outcome = { failure }
+    this.#wake?.resolve()
+  }
+
+  protected async acknowledged(): Promise<Acknowledgement> {
+    this.#isObserved = true
+    if (this.#outcome === undefined) {
+      this.#wake ??= Promise.withResolvers()
+      await this.#wake.promise
+    }
+    const outcome = this.#outcome
+    invariant(outcome !== undefined, 'a delivery was told of an outcome that is not there')
+    if ('failure' in outcome) throw outcome.failure
+    return outcome.placed
   }
 }

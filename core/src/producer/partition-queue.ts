@@ -90,22 +90,22 @@ export class PartitionQueue {
     headers?: readonly Header[],
   ): PendingBatch {
     if (this.#failure !== undefined) throw this.#failure
-    expectTimestamp(timestampMs)
     const { maxMessageBytes } = this.limits
     const limitBytes = Math.min(this.#settings.batchBytes, maxMessageBytes)
-    const recordBytes = recordBytesMax(key, value, headers)
-    if (HEADER_BYTES + recordBytes > maxMessageBytes) this.#refuseLarge(key, value, headers)
-    if (this.#open !== undefined && this.#open.writer.sizeBytes + recordBytes > limitBytes) {
+    const bytesMax = recordBytesMax(key, value, headers)
+    if (HEADER_BYTES + bytesMax > maxMessageBytes) this.#refuseLarge(key, value, headers)
+    if (this.#open !== undefined && this.#open.writer.sizeBytes + bytesMax > limitBytes) {
       this.#seal()
     }
-    const batch = this.#open ?? this.#openBatch()
-    const sizeBefore = batch.writer.sizeBytes
-    batch.writer.append(key, value, timestampMs, headers)
-    const addedBytes = batch.writer.sizeBytes - sizeBefore
+    const batch = this.#open ?? this.#openBatch(timestampMs)
+    const { writer } = batch
+    const sizeBefore = writer.sizeBytes
+    writer.append(key, value, timestampMs, headers, bytesMax)
+    const addedBytes = writer.sizeBytes - sizeBefore
     batch.recordCount++
     batch.heldBytes += addedBytes
     this.#settings.budget.take(addedBytes)
-    if (batch.writer.sizeBytes >= limitBytes) this.#seal()
+    if (writer.sizeBytes >= limitBytes) this.#seal()
     return batch
   }
 
@@ -150,7 +150,9 @@ export class PartitionQueue {
     return [...this.#toRetry, ...this.#sealed, ...open]
   }
 
-  #openBatch(): PendingBatch {
+  #openBatch(timestampMs: number): PendingBatch {
+    // A batch that is opened must get its record.
+    expectTimestamp(timestampMs)
     const { clock, lingerMs, budget } = this.#settings
     const batch = new PendingBatch(this, this.#batchCount++, this.#capacityBytes)
     batch.createdMs = clock.monotonicMs()

@@ -11,7 +11,7 @@ import type { Header } from '../record.ts'
 import type { Serde } from '../serdes/serde.ts'
 import { string } from '../serdes/string.ts'
 import { ByteBudget } from './byte-budget.ts'
-import { type Acknowledgement, Delivery } from './delivery.ts'
+import { type Acknowledgement, PlacedDelivery, WaitingDelivery } from './delivery.ts'
 import { retryUnavailable } from '../retry.ts'
 import type { PartitionQueue, QueueSettings } from './partition-queue.ts'
 import type { PartitionBy } from './partitioner.ts'
@@ -79,6 +79,7 @@ export class Producer<K = Raw, V = Raw> {
   readonly #settings: QueueSettings
   readonly #topics = new Map<string, TopicQueues>()
   readonly #openings = new Map<string, Promise<TopicQueues>>()
+  #latestTopic: TopicQueues | undefined
   /** Sends that wait for their topic or for room; while there are any, later ones queue up behind. */
   readonly #line: WaitingSend<K, V>[] = []
   #lineEmptied: Promise<void> = Promise.resolve()
@@ -133,18 +134,13 @@ export class Producer<K = Raw, V = Raw> {
    * @throws FencedError PRODUCER_FENCED: a newer producer has the transactional id.
    */
   send(record: ProducerRecord<K, V>): Promise<Acknowledgement> {
-    const topic = this.#topics.get(record.topic)
-    const delivery = new Delivery()
+    const topic = this.#topicOf(record)
     const mustWait = topic === undefined || !topic.mayHave(record.partition)
-    if (mustWait || this.#line.length > 0 || this.#budget.isFull) {
-      this.#line.push({ record, delivery })
-      if (this.#line.length === 1) this.#lineEmptied = this.#serveLine()
-      return delivery
-    }
+    if (mustWait || this.#line.length > 0 || this.#budget.isFull) return this.#queueUp(record)
     try {
-      return this.#sendNow(topic, record, delivery)
+      return this.#sendNow(topic, record)
     } catch (error) {
-      return this.#refuse(delivery, error)
+      return this.#refuse(error)
     }
   }
 
@@ -222,7 +218,20 @@ export class Producer<K = Raw, V = Raw> {
     }
   }
 
-  #sendNow(topic: TopicQueues, record: ProducerRecord<K, V>, delivery: Delivery): Delivery {
+  /** Most records go where the one before went. */
+  #topicOf({ topic: name }: ProducerRecord<K, V>): TopicQueues | undefined {
+    if (this.#latestTopic?.topic !== name) this.#latestTopic = this.#topics.get(name)
+    return this.#latestTopic
+  }
+
+  #queueUp(record: ProducerRecord<K, V>): WaitingDelivery {
+    const delivery = new WaitingDelivery()
+    this.#line.push({ record, delivery })
+    if (this.#line.length === 1) this.#lineEmptied = this.#serveLine()
+    return delivery
+  }
+
+  #sendNow(topic: TopicQueues, record: ProducerRecord<K, V>): PlacedDelivery {
     this.#expectOpen()
     const { key: keySerde, value: valueSerde, partitionBy } = this.#options
     const { key = null, value, headers } = record
@@ -236,13 +245,14 @@ export class Producer<K = Raw, V = Raw> {
         : partitionBy(key, value, topic.partitionCount))
     const timestampMs = record.timestampMs ?? this.#clock.nowMs()
     const batch = topic.append(partition, encodedKey, encoded, timestampMs, headers)
-    return delivery.place(batch, timestampMs)
+    return new PlacedDelivery(batch, timestampMs)
   }
 
   /** Not by a rejected promise: one that nobody awaits would end the process. */
-  #refuse(delivery: Delivery, error: unknown): Promise<Acknowledgement> {
+  #refuse(error: unknown): Promise<Acknowledgement> {
     // No flush is to come that could throw it.
     if (this.#isClosed) return Promise.reject(error)
+    const delivery = new WaitingDelivery()
     delivery.fail(error)
     const look = (): void => {
       if (!delivery.isObserved) this.#unseenFailure ??= error
@@ -271,7 +281,7 @@ export class Producer<K = Raw, V = Raw> {
         const topic = this.#topics.get(record.topic) ?? (await this.#open(record.topic))
         if (!topic.mayHave(record.partition)) await this.#refresh(topic)
         if (this.#budget.isFull) await this.#budget.room()
-        this.#sendNow(topic, record, delivery)
+        delivery.place(this.#sendNow(topic, record))
       } catch (error) {
         if (!delivery.isObserved) this.#unseenFailure ??= error
         delivery.fail(error)
@@ -405,7 +415,7 @@ export class Producer<K = Raw, V = Raw> {
 
 interface WaitingSend<K, V> {
   readonly record: ProducerRecord<K, V>
-  readonly delivery: Delivery
+  readonly delivery: WaitingDelivery
 }
 
 /** What is written as it is: the types allow nothing else without a serde, JavaScript does. */
