@@ -226,6 +226,7 @@ export class EmbeddedLog implements Log {
       await transactions.close()
       await journal.close()
       for (const result of closed) if (result.status === 'rejected') throw result.reason
+      await topics.noteClosed()
       // Perhaps it failed in the background, where nobody was told.
       disk.assertUsable()
     } finally {

@@ -23,7 +23,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
   const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
   let journal: Journal | undefined
   try {
-    const registry = await beginEpoch(disk, meta.logId)
+    const { registry, isClosedInOrder } = await beginEpoch(disk, meta.logId)
     journal = await openJournal(disk, ports, meta.logId, registry)
     await forgetDeletedTopics(journal, registry)
     const transactions = new TransactionCoordinator(journal, ports.clock)
@@ -31,6 +31,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
     const topics = await Topics.open(
       { disk, clock, random, admit: (header, partition) => transactions.admit(header, partition) },
       registry,
+      isClosedInOrder,
     )
     await transactions.resume(topics.partitions)
     const { logId } = meta
@@ -57,7 +58,10 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
 }
 
 /** Every opening for writing is a leader epoch of its own, recorded before anything is written in it. */
-async function beginEpoch(disk: Disk, logId: string): Promise<Registry> {
+async function beginEpoch(
+  disk: Disk,
+  logId: string,
+): Promise<{ registry: Registry; isClosedInOrder: boolean }> {
   const before = await readRegistry(disk.fileSystem, disk.directory)
   if (before === undefined) await createJournal(disk, logId)
   const registry = {
@@ -66,7 +70,7 @@ async function beginEpoch(disk: Disk, logId: string): Promise<Registry> {
     deleted: before?.deleted ?? [],
   }
   await writeRegistry(disk, registry)
-  return registry
+  return { registry, isClosedInOrder: before?.isClosedInOrder === true }
 }
 
 /** A deletion that crashed half-way left positions that point nowhere. */
@@ -101,6 +105,7 @@ async function openJournal(
     topicId: logId,
     config: { ...DEFAULT_TOPIC_CONFIG, maxMessageBytes: 2 ** 31 - 1 },
     leaderEpoch: registry.leaderEpoch,
+    isClosedInOrder: false,
   })
   const { damage } = partition.log
   if (damage !== undefined) throw damagedFile(damage.file, damage.reason, damage.position)

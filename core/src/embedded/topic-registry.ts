@@ -30,6 +30,8 @@ export interface Registry {
   readonly topics: readonly RegisteredTopic[]
   /** Topics that are gone, but whose files may still be there. */
   readonly deleted: readonly RegisteredTopic[]
+  /** Set by a close: nothing of any partition is unfinished. */
+  readonly isClosedInOrder?: boolean
 }
 
 /**

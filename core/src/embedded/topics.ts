@@ -5,6 +5,7 @@ import type { TopicPartition } from '../record.ts'
 import type { Disk } from '../storage/disk.ts'
 import { removePartition, renameForDeletion } from '../storage/delete-partition.ts'
 import type { Partition, PartitionOptions } from '../storage/partition.ts'
+import { Turns } from '../storage/turns.ts'
 import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
 import { changedConfig, DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
 import { describeTopic, noPartition, topicNotFound } from './topic-description.ts'
@@ -21,10 +22,13 @@ export interface TopicsContext {
 
 interface OpenTopic {
   registered: RegisteredTopic
-  readonly partitions: Partition[]
+  partitions: Partition[]
 }
 
 const PARTITIONS_MAX = 10_000
+
+/** Partitions made or recovered at once: as many as keep the disk busy, for each takes memory and files. */
+const PARTITIONS_AT_ONCE = 16
 
 /** The topics of a data directory that is open for writing: made, changed and deleted one at a time. */
 export class Topics {
@@ -33,6 +37,7 @@ export class Topics {
   #registry: Registry
   #changing: Promise<unknown> = Promise.resolve()
   readonly #background = new Set<Promise<void>>()
+  readonly #turns = new Turns(PARTITIONS_AT_ONCE)
 
   private constructor(context: TopicsContext, registry: Registry) {
     this.#context = context
@@ -40,14 +45,19 @@ export class Topics {
   }
 
   /** Opens and recovers all partitions that the registry lists. */
-  static async open(context: TopicsContext, registry: Registry): Promise<Topics> {
+  static async open(
+    context: TopicsContext,
+    registry: Registry,
+    isClosedInOrder: boolean,
+  ): Promise<Topics> {
     const topics = new Topics(context, registry)
     try {
-      // One topic after the other bounds the memory that recovering many partitions takes.
-      for (const registered of registry.topics) {
-        const partitions = await topics.#openPartitions(registered, 0)
-        topics.#topics.set(registered.name, { registered, partitions })
-      }
+      const opening = registry.topics.map(async (registered) => {
+        const open: OpenTopic = { registered, partitions: [] }
+        topics.#topics.set(registered.name, open)
+        open.partitions = await topics.#openPartitions(registered, 0, isClosedInOrder)
+      })
+      await allSettled(opening)
     } catch (error) {
       await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
       throw error
@@ -147,6 +157,13 @@ export class Topics {
     })
   }
 
+  /** All partitions were closed; the next opening need not look for what may be unfinished. */
+  async noteClosed(): Promise<void> {
+    if (!this.#context.disk.isInOrder) return
+    const registry = { ...this.#registry, isClosedInOrder: true }
+    await writeRegistry(this.#context.disk, registry).catch(noRoom)
+  }
+
   /** Resolves once nothing is being changed or removed. */
   async settled(): Promise<void> {
     await this.#changing
@@ -174,7 +191,7 @@ export class Topics {
     register: () => Promise<void>,
   ): Promise<Partition[]> {
     await this.#createFiles(topic, from)
-    const partitions = await this.#openPartitions(topic, from)
+    const partitions = await this.#openPartitions(topic, from, true)
     try {
       await register()
       return partitions
@@ -192,18 +209,23 @@ export class Topics {
         await renameForDeletion(disk, deleted, numbersOf(deleted))
       }
     }
-    for (let partition = from; partition < topic.partitions; partition++) {
-      const place = { topic: topic.name, partition }
-      await createPartitionFiles(disk, place, topic.topicId)
-    }
+    const creating = Array.from({ length: topic.partitions - from }, (_, index) => {
+      const place = { topic: topic.name, partition: from + index }
+      return this.#turns.take(() => createPartitionFiles(disk, place, topic.topicId))
+    })
+    await allSettled(creating)
     await disk.syncDirectory(disk.directory)
   }
 
-  async #openPartitions(topic: RegisteredTopic, from: number): Promise<Partition[]> {
+  async #openPartitions(
+    topic: RegisteredTopic,
+    from: number,
+    isClosedInOrder: boolean,
+  ): Promise<Partition[]> {
     const { disk, clock, admit } = this.#context
     const partitions: Partition[] = []
     const opening = Array.from({ length: topic.partitions - from }, async (_, index) => {
-      partitions[index] = await openPartition({
+      const request = {
         disk,
         clock,
         admit,
@@ -212,7 +234,9 @@ export class Topics {
         topicId: topic.topicId,
         config: topic.config,
         leaderEpoch: this.#registry.leaderEpoch,
-      })
+        isClosedInOrder,
+      }
+      partitions[index] = await this.#turns.take(() => openPartition(request))
     })
     try {
       await allSettled(opening)

@@ -9,8 +9,8 @@ const LIMIT_DEFAULT = 1000
 /** Files of ours for each that the system gives: one may hold two descriptors, and others need some too. */
 const LIMIT_SHARE = 0.3
 const LIMIT_MIN = 32
-const RETRY_MS = 10
-const TRIES_MAX = 100
+const RETRY_MS = 20
+const TRIES_MAX = 250
 
 /** A file that can do without its descriptor while nobody uses it. */
 export interface Sleeper {
@@ -43,7 +43,7 @@ export class Descriptors {
 
   /**
    * Runs what needs a descriptor for a moment. When there is none, others are given back first, and those
-   * that are in use get a second to end.
+   * that are in use get some seconds to end.
    */
   async withSpare<Result>(run: () => Promise<Result>): Promise<Result> {
     for (let triesLeft = TRIES_MAX; ; triesLeft--) {

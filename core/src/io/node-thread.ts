@@ -15,6 +15,16 @@ export interface ThreadEnd {
   readonly exitCode: number
 }
 
+/** What a thread is started with. */
+export interface ThreadOptions {
+  /** For debuggers and `top -H`. */
+  readonly name: string
+  /** What {@link threadData} gives there. */
+  readonly data: unknown
+  /** Those in `data`, which move there. */
+  readonly ports?: readonly MessagePort[]
+}
+
 /** Another thread of this process, running a module of ours. */
 export interface Thread {
   readonly channel: Channel
@@ -28,12 +38,15 @@ export interface Thread {
 
 /**
  * Starts a module in a thread of its own. The thread does not keep the process running while its
- * channel is idle.
- *
- * @param data what {@link threadData} gives there.
+ * channel is idle. It sees this process's arguments and environment.
  */
-export function startThread(module: URL, name: string, data: unknown): Thread {
-  const worker = new Worker(module, { name, workerData: data })
+export function startThread(module: URL, { name, data, ports = [] }: ThreadOptions): Thread {
+  const worker = new Worker(module, {
+    name,
+    argv: process.argv.slice(2),
+    workerData: data,
+    transferList: [...ports],
+  })
   let thrown: unknown
   worker.on('error', (error: unknown) => (thrown = error))
   const ended = new Promise<ThreadEnd>((resolve) => {

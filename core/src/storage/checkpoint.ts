@@ -1,22 +1,30 @@
 import { crc32c } from '@node-rs/crc32'
 import { CorruptDataError } from '../errors.ts'
-import type { FileSystem } from '../io/index.ts'
+import type { File, FileSystem } from '../io/index.ts'
 import type { Disk } from './disk.ts'
-import { readFully, sizeOf } from './transfer.ts'
+import { errnoOf, readFully, sizeOf } from './transfer.ts'
 
 /** The whole content of a small file; `undefined` when there is none. */
 export async function readSmallFile(
   fileSystem: FileSystem,
   path: string,
 ): Promise<Buffer | undefined> {
-  const found = await fileSystem.stat(path)
-  if (found?.kind !== 'file') return undefined
-  const file = await fileSystem.open(path, 'read')
+  const file = await openIfThere(fileSystem, path)
+  if (file === undefined) return undefined
   try {
     const bytes = Buffer.alloc(await sizeOf(file))
     return bytes.subarray(0, await readFully(file, bytes, 0))
   } finally {
     await file.close()
+  }
+}
+
+async function openIfThere(fileSystem: FileSystem, path: string): Promise<File | undefined> {
+  try {
+    return await fileSystem.open(path, 'read')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

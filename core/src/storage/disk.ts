@@ -15,6 +15,7 @@ export class Disk {
   readonly fileSystem: FileSystem
   readonly directory: string
   #failure: FailedError | undefined
+  #isMissingEntries = false
   #syncsRunning = 0
   readonly #syncsWaiting: (() => void)[] = []
 
@@ -26,6 +27,11 @@ export class Disk {
   /** Why nothing can be written any more; `undefined` while all is well. */
   get failure(): FailedError | undefined {
     return this.#failure
+  }
+
+  /** Whatever was told to be durable is; false after a failure, or a lack of files. */
+  get isInOrder(): boolean {
+    return this.#failure === undefined && !this.#isMissingEntries
   }
 
   /**
@@ -82,7 +88,9 @@ export class Disk {
       await this.fileSystem.syncDirectory(directory)
     } catch (error) {
       // Without a descriptor nothing was tried, so nothing was lost.
-      throw isShortOfFiles(error) ? tooManyFiles(error) : this.fail('sync the directory', error)
+      if (!isShortOfFiles(error)) throw this.fail('sync the directory', error)
+      this.#isMissingEntries = true
+      throw tooManyFiles(error)
     }
   }
 

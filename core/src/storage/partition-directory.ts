@@ -21,6 +21,8 @@ export interface PartitionDirectory extends TopicPartition {
   readonly topicId: string
   readonly config: TopicConfig
   readonly leaderEpoch: number
+  /** The log was closed in order when it was last open. */
+  readonly isClosedInOrder: boolean
   /** Asked about every batch from outside before it is queued; throws to refuse it. */
   readonly admit?: PartitionOptions['admit']
 }
@@ -72,7 +74,7 @@ async function removeLeftover(disk: Disk, directory: string): Promise<void> {
 
 /** Opens a partition for writing, after recovering it. */
 export async function openPartition(request: PartitionDirectory): Promise<Partition> {
-  const { disk, clock, config, leaderEpoch, topic, partition } = request
+  const { disk, clock, config, leaderEpoch, isClosedInOrder, topic, partition } = request
   const directory = partitionPath(disk.directory, request)
   if (!(await belongsTo(disk, directory, request.topicId))) {
     const path = `${directory}/${PARTITION_METADATA_FILE}`
@@ -88,9 +90,19 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
     directory,
     durability,
     watermark: last,
+    isClosedInOrder,
   })
   const { admit } = request
-  return new Partition({ disk, clock, log, watermark, config, leaderEpoch, admit })
+  return new Partition({
+    disk,
+    clock,
+    log,
+    watermark,
+    config,
+    leaderEpoch,
+    isClosedInOrder,
+    admit,
+  })
 }
 
 /** Whether the directory's own metadata says that it is of this topic. */

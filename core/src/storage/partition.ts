@@ -32,6 +32,8 @@ export interface PartitionOptions {
   readonly config: TopicConfig
   /** The epoch of this opening of the data directory. */
   readonly leaderEpoch: number
+  /** What a close leaves behind for the next opening is there already. */
+  readonly isClosedInOrder: boolean
   /** Asked about every batch from outside before it is queued; throws to refuse it. */
   readonly admit?: ((header: BatchHeader, partition: Partition) => void) | undefined
 }
@@ -56,6 +58,7 @@ export class Partition implements CommitTarget {
   #syncedOffset: number
   #syncedPosition: number
   #isEpochRecorded = false
+  readonly #wasClosedInOrder: boolean
   #lazySync: Timer | undefined
   #isClosing = false
 
@@ -68,6 +71,7 @@ export class Partition implements CommitTarget {
     this.#time = new AppendClock(options.clock)
     this.#watermark = options.watermark
     this.#admit = options.admit
+    this.#wasClosedInOrder = options.isClosedInOrder
     this.#committer = new Committer(this)
     this.#nextOffset = this.log.endOffset
     this.#syncedOffset = this.log.endOffset
@@ -203,8 +207,9 @@ export class Partition implements CommitTarget {
     try {
       const isSound = this.#disk.failure === undefined && this.log.damage === undefined
       const isOrderly = isSound && !isDeleted
+      const isChanged = this.#isEpochRecorded || !this.#wasClosedInOrder
       const needsSync = this.config.durability !== 'memory'
-      if (isOrderly) await this.#push(undefined, undefined, needsSync, this.#leave)
+      if (isOrderly && isChanged) await this.#push(undefined, undefined, needsSync, this.#leave)
       await this.#committer.settled()
     } finally {
       await this.#watermark.close()

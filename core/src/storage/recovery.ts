@@ -11,7 +11,7 @@ import { PartitionLog } from './partition-log.ts'
 import { readPartitionCheckpoint } from './partition-checkpoint.ts'
 import type { ScanEnd } from './scan.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
-import { finishDeletions, hasIndexFiles, writeIndexFiles } from './segment-files.ts'
+import { finishDeletions, hasIndexFiles, isDeleted, writeIndexFiles } from './segment-files.ts'
 import { readFully, sizeOf } from './transfer.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -21,6 +21,8 @@ export interface RecoveryRequest extends TransactionPartition {
   readonly directory: string
   readonly durability: Durability
   readonly watermark: Watermark | undefined
+  /** The log was closed in order: every entry of the directory is durable. */
+  readonly isClosedInOrder: boolean
 }
 
 const CHUNK_BYTES = 1024 * 1024
@@ -59,13 +61,15 @@ class Recovery {
     const path = `${directory}/${LEADER_EPOCH_FILE}`
     const epochs = await readSmallFile(disk.fileSystem, path)
     if (epochs !== undefined) log.epochs = LeaderEpochs.decode(epochs, path)
-    await finishDeletions(disk, directory)
-    // A file that is seen here may have been made just before the crash: its entry must be durable
+    let names = await disk.fileSystem.list(directory)
+    if (names.some(isDeleted)) {
+      await finishDeletions(disk, directory)
+      names = await disk.fileSystem.list(directory)
+    }
+    // A file that is seen here may have been made just before a crash: its entry must be durable
     // before anything relies on it.
-    await disk.syncDirectory(directory)
-    const bases = (await disk.fileSystem.list(directory))
-      .map(segmentBaseOffset)
-      .filter((base) => base !== undefined)
+    if (!this.#request.isClosedInOrder) await disk.syncDirectory(directory)
+    const bases = names.map(segmentBaseOffset).filter((base) => base !== undefined)
     const [first] = bases
     if (first === undefined) {
       throw damagedFile(

@@ -6,6 +6,11 @@ import { errnoOf, writeFully } from './transfer.ts'
 /** Ends the name of a file that is about to be removed. */
 const DELETED = '.deleted'
 
+/** Whether a name is of a file that is about to be removed. */
+export function isDeleted(name: string): boolean {
+  return name.endsWith(DELETED)
+}
+
 const EXTENSIONS = ['.log', '.index', '.timeindex']
 
 /** Makes the file of a new segment; resolves when its directory entry is durable. */
@@ -112,7 +117,7 @@ export async function finishDeletions(disk: Disk, directory: string): Promise<vo
 
 async function removeDeleted(disk: Disk, directory: string): Promise<void> {
   const names = await disk.fileSystem.list(directory)
-  const deleted = names.filter((name) => name.endsWith(DELETED))
+  const deleted = names.filter(isDeleted)
   if (deleted.length === 0) return
   // The renames may be seen here before they are durable; a removal must not overtake them.
   await disk.syncDirectory(directory)

@@ -1,6 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { readInt32, readInt64, writeInt32, writeInt64 } from '../batch/integers.ts'
 import type { File } from '../io/index.ts'
+import { readSmallFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { readFully, writeFully } from './transfer.ts'
 
@@ -26,26 +27,27 @@ const CRC_AT = 32
  */
 export class WatermarkFile {
   readonly #disk: Disk
-  readonly #file: File
+  readonly #path: string
+  #file: File | undefined
   readonly #slot: Buffer = Buffer.alloc(SLOT_BYTES)
   #sequence: number
   #waiting: Watermark | undefined
   #running: Promise<void> | undefined
 
-  private constructor(disk: Disk, file: File, sequence: number) {
+  private constructor(disk: Disk, path: string, sequence: number) {
     this.#disk = disk
-    this.#file = file
+    this.#path = path
     this.#sequence = sequence
   }
 
-  /** Opens the file, made when absent; the last watermark in it comes along. */
+  /** Reads the last watermark in a file, which is made with the first that follows. */
   static async open(
     disk: Disk,
     path: string,
   ): Promise<{ file: WatermarkFile; last: Watermark | undefined }> {
-    const file = await disk.attempt(`open ${path}`, () => disk.fileSystem.open(path, 'create'))
-    const last = await readSlots(file)
-    return { file: new WatermarkFile(disk, file, last?.sequence ?? 0), last: last?.watermark }
+    const bytes = await readSmallFile(disk.fileSystem, path)
+    const last = bytes === undefined ? undefined : newestSlot(bytes)
+    return { file: new WatermarkFile(disk, path, last?.sequence ?? 0), last: last?.watermark }
   }
 
   /** Puts a watermark on its way; of several waiting ones only the newest is written. */
@@ -62,7 +64,7 @@ export class WatermarkFile {
 
   async close(): Promise<void> {
     await this.settled()
-    await this.#file.close()
+    await this.#file?.close()
   }
 
   async #run(): Promise<void> {
@@ -71,6 +73,7 @@ export class WatermarkFile {
       this.#waiting = undefined
       this.#encode(watermark)
       try {
+        this.#file ??= await this.#disk.fileSystem.open(this.#path, 'create')
         await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE)
       } catch (error) {
         // Without room it stays stale, which is allowed; any other error says the disk is ill.
@@ -92,17 +95,16 @@ export class WatermarkFile {
 
 /** The newest watermark in an open file; `undefined` when no slot is whole. */
 export async function readWatermark(file: File): Promise<Watermark | undefined> {
-  return (await readSlots(file))?.watermark
+  const bytes = Buffer.alloc(SLOT_STRIDE + SLOT_BYTES)
+  const count = await readFully(file, bytes, 0)
+  return newestSlot(bytes.subarray(0, count))?.watermark
 }
 
-async function readSlots(
-  file: File,
-): Promise<{ sequence: number; watermark: Watermark } | undefined> {
-  const bytes = Buffer.alloc(SLOT_STRIDE + SLOT_BYTES)
-  await readFully(file, bytes, 0)
+function newestSlot(bytes: Buffer): { sequence: number; watermark: Watermark } | undefined {
   let newest: { sequence: number; watermark: Watermark } | undefined
   for (const at of [0, SLOT_STRIDE]) {
     const slot = bytes.subarray(at, at + SLOT_BYTES)
+    if (slot.length < SLOT_BYTES) continue
     if (readInt32(slot, CRC_AT) >>> 0 !== crc32c(slot.subarray(0, CRC_AT))) continue
     const sequence = readInt64(slot, 0)
     if (sequence === 0 || sequence <= (newest?.sequence ?? 0)) continue
