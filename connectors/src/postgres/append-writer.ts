@@ -4,13 +4,24 @@ import { copyRows } from './copy-rows.ts'
 import type { CopyTarget } from './copy-rows.ts'
 import { quoteList } from './identifier.ts'
 import { RowRefusedError, doWithoutRefused } from './refused-rows.ts'
+import {
+  numberColumn,
+  stageRows,
+  takeOverPiecewise,
+  takeOverWithoutRefused,
+} from './refused-rows-search.ts'
 import type { Refusals } from './refused-rows.ts'
 import { rowEncoder } from './row-encoder.ts'
 import type { WrittenColumn } from './row-encoder.ts'
 
+const stageName = 'millrace_rows'
+
 /** Adds every row to the table, by COPY straight into it. */
 export class AppendWriter implements BatchWriter {
   readonly #target: CopyTarget
+  /** For batches with bad rows: a temporary table, and how its rows are taken over. */
+  readonly #stage: { readonly createSql: string; readonly target: CopyTarget }
+  readonly #applySql: (range: string) => string
 
   constructor(tableSql: string, columns: readonly WrittenColumn[]) {
     const encoder = rowEncoder(columns)
@@ -19,6 +30,18 @@ export class AppendWriter implements BatchWriter {
       sql: `COPY ${tableSql} (${names}) FROM STDIN WITH (${encoder.copyOptions})`,
       encoder,
     }
+    this.#stage = {
+      createSql:
+        `CREATE TEMPORARY TABLE ${stageName} ON COMMIT DROP AS ` +
+        `SELECT ${names}, 0::integer AS ${numberColumn} FROM ${tableSql} WITH NO DATA`,
+      target: {
+        sql: `COPY pg_temp.${stageName} (${names}, ${numberColumn}) FROM STDIN WITH (${encoder.copyOptions})`,
+        encoder: rowEncoder(columns, true),
+      },
+    }
+    this.#applySql = (range) =>
+      `INSERT INTO ${tableSql} (${names}) SELECT ${names} FROM pg_temp.${stageName} AS stage ` +
+      `WHERE ${range} ORDER BY stage.${numberColumn}`
   }
 
   async prepare(): Promise<void> {}
@@ -37,13 +60,22 @@ export class AppendWriter implements BatchWriter {
 
   async writeApart({ session, batch, refusals, isFirstEnough }: Attempt): Promise<boolean> {
     refuseTombstones(batch, refusals)
-    await session.query('SET CONSTRAINTS ALL IMMEDIATE')
+    if (isFirstEnough && refusals.size > 0) return true
+    await session.query('SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL enable_seqscan = off')
+    const isStaged = await stageRows(session, this.#stage.createSql)
+    const { target } = isStaged ? this.#stage : { target: this.#target }
+    const { size } = batch
     await doWithoutRefused(session, {
-      size: batch.size,
+      size,
       refusals,
       isFirstEnough,
-      attempt: (from, until) => copyRows(session, this.#target, batch, from, until, refusals),
+      attempt: (from, until) => copyRows(session, target, batch, from, until, refusals),
     })
+    if (!isStaged || (isFirstEnough && refusals.size > 0)) return true
+    const rows = { table: stageName, size, applySql: this.#applySql }
+    if (!(await takeOverWithoutRefused(session, rows, refusals, isFirstEnough))) {
+      await takeOverPiecewise(session, rows, refusals, isFirstEnough)
+    }
     return true
   }
 }

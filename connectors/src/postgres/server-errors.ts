@@ -20,8 +20,16 @@ export class ConnectionLostError extends Error {
 
 /** Whole classes of SQLSTATEs, then single ones: connection, resources, operators, transactions, system. */
 const passing = /^(08|53|57|58|40)|^55P03$|^55006$|^25006$|^25P0[234]$/
-/** 22 data, 23 constraints, P0001 a trigger's RAISE, 54000 too large for an index or a page. */
-const ofData = /^(22|23)|^P0001$|^54000$/
+/**
+ * 22 data, 23 constraints, 44 views' checks, P000n what a trigger's code raises, and the classes that
+ * the standard leaves to whoever writes triggers.
+ */
+const rowCodes = '^(22|23|44|45|[689I-OQ-WYZ])|^P000[1-4]$'
+/** 54000: too large for an index or a page. */
+const ofData = new RegExp(`${rowCodes}|^54000$`)
+
+/** SQLSTATEs that always mean a row, or two rows of one statement, as a regular expression for SQL. */
+export const sqlStatesOfRows = `${rowCodes}|^21000$`
 
 export function verdictOf(error: unknown): Verdict {
   if (error instanceof ConnectionLostError) return 'retry'

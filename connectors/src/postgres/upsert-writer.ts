@@ -7,6 +7,7 @@ import type { MergeRule } from './merge.ts'
 import { KeyReducer, MergeError } from './reduce-by-key.ts'
 import type { ReducedRows, RowMerge } from './reduce-by-key.ts'
 import { RowRefusedError, doWithoutRefused } from './refused-rows.ts'
+import { numberColumn, takeOverPiecewise, takeOverWithoutRefused } from './refused-rows-search.ts'
 import type { Refusals } from './refused-rows.ts'
 import { readerFor, rowEncoder } from './row-encoder.ts'
 import type { WrittenColumn } from './row-encoder.ts'
@@ -14,7 +15,6 @@ import type { Session } from './session.ts'
 import type { Table } from './table.ts'
 import { UnfitValue } from './codecs/column-codec.ts'
 
-const numberColumn = 'millrace_row_number'
 const tableAlias = 'millrace_target'
 
 /** What an upsert writes, and how. */
@@ -32,6 +32,8 @@ interface Stage {
   readonly createSql: string
   readonly table: string
   readonly target: CopyTarget
+  /** What the transaction must be told before; may be empty. */
+  readonly settingsSql: string
   /** Takes over the rows in a range (a condition), in an order (a clause, or empty). */
   readonly applySql: (range: string, order: string) => string
   /** The order in which all of them are best written; empty: as they came. */
@@ -72,7 +74,7 @@ export class UpsertWriter implements BatchWriter {
 
   async writeApart(attempt: Attempt): Promise<boolean> {
     const { session, batch, refusals } = attempt
-    await session.query('SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL enable_seqscan = off')
+    await session.query('SET CONSTRAINTS ALL IMMEDIATE')
     const { upserts, deletes } = this.#reducer.reduce(batch, refusals, true)
     return (
       (await writeStageApart(attempt, this.#deletes, deletes)) &&
@@ -91,6 +93,7 @@ function upsertStage({ table, columns, key, merge, generation }: UpsertOptions):
     ...stageOf(`millrace_upserts_${generation}`, table.sql, columns),
     // In the key's order neighbours are written together, which measured twice as fast.
     order: table.isOrderFree ? `ORDER BY ${quoteList(key)}` : '',
+    settingsSql: '',
     applySql: (range, order) =>
       `INSERT INTO ${table.sql} AS ${tableAlias} (${names}) ` +
       `SELECT ${names} FROM pg_temp.millrace_upserts_${generation} AS stage WHERE ${range} ${order} ` +
@@ -107,8 +110,8 @@ function deleteStage(options: UpsertOptions, keyColumns: readonly WrittenColumn[
     ...stageOf(table, options.table.sql, keyColumns),
     order: '',
     // Each key is looked up by the index, whatever the planner thinks of an unanalysed table.
+    settingsSql: 'SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;',
     applySql: (range) =>
-      'SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; ' +
       `DELETE FROM ${options.table.sql} AS ${tableAlias} USING pg_temp.${table} AS stage ` +
       `WHERE ${matches.join(' AND ')} AND ${range}`,
   }
@@ -118,7 +121,7 @@ function stageOf(
   name: string,
   tableSql: string,
   columns: readonly WrittenColumn[],
-): Omit<Stage, 'applySql' | 'order'> {
+): Omit<Stage, 'applySql' | 'order' | 'settingsSql'> {
   const names = columns.map((column) => column.name)
   const encoder = rowEncoder(columns, true)
   return {
@@ -153,7 +156,7 @@ async function writeStage(
     return false
   }
   if (refuseOrigins(refused, rows, refusals, 0)) return false
-  await session.query(stage.applySql('true', stage.order))
+  await session.query(`${stage.settingsSql} ${stage.applySql('true', stage.order)}`)
   return true
 }
 
@@ -170,17 +173,14 @@ async function writeStageApart(
     ...pieces,
     attempt: (from, until) => copyRows(session, stage.target, rows, from, until, refused),
   })
-  await session.query(
-    `CREATE INDEX ${stage.table}_index ON pg_temp.${stage.table} (${numberColumn})`,
-  )
-  await doWithoutRefused(session, {
-    ...pieces,
-    attempt: async (from, until) => {
-      const range = `stage.${numberColumn} >= ${from} AND stage.${numberColumn} < ${until}`
-      await session.query(stage.applySql(range, ''))
-    },
-  })
-  await session.query(`DROP INDEX pg_temp.${stage.table}_index`)
+  if (isFirstEnough && refused.size > 0) return !refuseOrigins(refused, rows, refusals, round)
+  await session.query(`SET LOCAL enable_seqscan = off; ${stage.settingsSql}`)
+  const applySql = (range: string): string =>
+    stage.applySql(range, `ORDER BY stage.${numberColumn}`)
+  const staged = { table: stage.table, size: rows.size, applySql }
+  if (!(await takeOverWithoutRefused(session, staged, refused, isFirstEnough))) {
+    await takeOverPiecewise(session, staged, refused, isFirstEnough)
+  }
   return !refuseOrigins(refused, rows, refusals, round)
 }
 
