@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { basename, sep } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 import { isPipeline, type Pipeline } from '@millrace/processors'
 
@@ -14,23 +14,31 @@ if (isMainThread && entry !== undefined) setImmediate(() => void autorun(entry))
  * entry file.
  */
 async function autorun(entryPath: string): Promise<void> {
-  const exported = await importEntry(entryPath)
-  if (isPipeline(exported)) await runEntry(exported, entryPath)
+  const script = await importEntry(entryPath)
+  if (isPipeline(script?.exported)) await runEntry(script.exported, script.url)
 }
 
-async function importEntry(entryPath: string): Promise<unknown> {
+interface Entry {
+  readonly url: URL
+  /** Its default export. */
+  readonly exported: unknown
+}
+
+async function importEntry(entryPath: string): Promise<Entry | undefined> {
   try {
     const file = createRequire(entryPath).resolve(entryPath)
     // A tool, such as a test runner, that has loaders of its own: importing it might start it again.
     if (file.includes(`${sep}node_modules${sep}`)) return undefined
-    return ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
+    const url = pathToFileURL(file)
+    const { default: exported } = (await import(url.href)) as { default?: unknown }
+    return { url, exported }
   } catch {
     // Not a file (`node -`), or it threw: then Node itself says so and ends the process.
     return undefined
   }
 }
 
-async function runEntry(pipeline: Pipeline, entryPath: string): Promise<void> {
+async function runEntry(pipeline: Pipeline, url: URL): Promise<void> {
   const { Command } = await import('commander')
   const { endQuietlyWithReader } = await import('./end-quietly.ts')
   const { reportError } = await import('./report-error.ts')
@@ -38,10 +46,12 @@ async function runEntry(pipeline: Pipeline, entryPath: string): Promise<void> {
   const { withoutSecrets } = await import('./secrets.ts')
   endQuietlyWithReader()
   try {
-    const command = withRunOptions(new Command(`node ${basename(entryPath)}`)).exitOverride()
+    const command = withRunOptions(
+      new Command(`node ${basename(fileURLToPath(url))}`),
+    ).exitOverride()
     command.configureOutput({ writeErr: (text) => void process.stderr.write(withoutSecrets(text)) })
     command.description(`Runs the pipeline "${pipeline.name}".`)
-    await command.action((options) => runPipeline(pipeline, options)).parseAsync()
+    await command.action((options) => runPipeline(pipeline, url, options)).parseAsync()
   } catch (error) {
     process.exitCode = await reportError(error)
   }

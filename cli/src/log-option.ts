@@ -4,6 +4,8 @@ import { Option } from 'commander'
 /** The options of every command that works on a log. */
 export interface LogOption {
   readonly log: string
+  /** In a thread of its own. */
+  readonly thread?: boolean
 }
 
 /** Where the log is: `--log`, else `MILLRACE_LOG`, else `./millrace-data`. */
@@ -20,7 +22,7 @@ export async function withLog<T>(
   work: (log: Log) => Promise<T>,
 ): Promise<T> {
   const { open } = await import('@millrace/core')
-  const log = await open(options.log, { access })
+  const log = await open(options.log, { access, thread: options.thread ?? false })
   try {
     return await work(log)
   } finally {

@@ -15,6 +15,7 @@ export interface RunCommandOptions extends LogOption {
   readonly quiet?: boolean
   readonly onError: ErrorPolicy
   readonly connections?: number
+  readonly threads?: number
 }
 
 /** Adds the options of a run to a command. */
@@ -28,20 +29,39 @@ export function withRunOptions(command: Command): Command {
         .default('fail'),
     )
     .option('--connections <count>', 'connections of each database sink', positiveInteger)
+    .option('--threads <count>', 'threads that the work is divided among', positiveInteger)
     .option('-q, --quiet', 'no progress')
     .addOption(logOption())
 }
 
-/** Runs a pipeline for a person: progress, Ctrl-C, a last word, and the exit code of the process. */
-export async function runPipeline(pipeline: Pipeline, options: RunCommandOptions): Promise<void> {
+/**
+ * Runs a pipeline for a person: progress, Ctrl-C, a last word, and the exit code of the process.
+ *
+ * @param script the file whose default export the pipeline is.
+ */
+export async function runPipeline(
+  pipeline: Pipeline,
+  script: URL,
+  options: RunCommandOptions,
+): Promise<void> {
   const { run } = await import('@millrace/processors')
-  const { follow = false, final = false, quiet = false, onError, connections } = options
+  const {
+    follow = false,
+    final = false,
+    quiet = false,
+    onError,
+    connections,
+    threads = 1,
+  } = options
   const view = await progressView({ quiet })
   const interrupt = new Interrupt('Finishing what is in flight. Ctrl-C again stops at once.')
   try {
-    const result = await withLog(options, 'read-write', (log) =>
+    const place = { ...options, thread: threads > 1 }
+    const result = await withLog(place, 'read-write', (log) =>
       run(pipeline, {
         log,
+        script,
+        threads,
         signal: interrupt.signal,
         follow,
         final,

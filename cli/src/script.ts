@@ -4,6 +4,11 @@ import { UsageError } from '@millrace/core'
 import { isPipeline, type Pipeline } from '@millrace/processors'
 import { expectFile } from './expect-file.ts'
 
+/** Of a file that is named relative to the working directory. */
+export function urlOf(script: string): URL {
+  return pathToFileURL(resolve(script))
+}
+
 /**
  * Imports a script and gives its default export.
  *
@@ -12,7 +17,7 @@ import { expectFile } from './expect-file.ts'
  */
 export async function pipelineOf(script: string): Promise<Pipeline> {
   expectFile(script)
-  const exported = (await import(pathToFileURL(resolve(script)).href)) as { default?: unknown }
+  const exported = (await import(urlOf(script).href)) as { default?: unknown }
   if (isPipeline(exported.default)) return exported.default
   throw new UsageError(
     'USAGE',

@@ -6,3 +6,4 @@ export type ProcessorErrorCode =
   | 'CALLBACK_FAILED'
   | 'CALLBACK_TIMEOUT'
   | 'EVENT_TIME_INVALID'
+  | 'THREAD_FAILED'

@@ -11,6 +11,6 @@ export default function define(command: Command): void {
 }
 
 async function run(script: string, options: RunCommandOptions): Promise<void> {
-  const { pipelineOf } = await import('../script.ts')
-  await runPipeline(await pipelineOf(script), options)
+  const { pipelineOf, urlOf } = await import('../script.ts')
+  await runPipeline(await pipelineOf(script), urlOf(script), options)
 }

@@ -1,12 +1,13 @@
 import type { Log } from '@millrace/core'
 import type { RunControl } from './run-control.ts'
+import type { RunBounds } from './stage-context.ts'
 
 /** Offsets at which partitions end, by partition number. */
 export type Ends = readonly number[]
 
 interface BoundedTopic {
   readonly partitions: number
-  /** Stages of this run that still write to it. */
+  /** Stages of this run that still write to it, counted once for each thread that they run in. */
   feeders: number
   ends: Ends | undefined
 }
@@ -15,16 +16,24 @@ interface BoundedTopic {
  * Where a bounded run ends: at the end that each topic has once all stages that write to it have
  * ended; for a topic that nobody here writes to, at its end when the run started.
  */
-export class Bounds {
+export class Bounds implements RunBounds {
   readonly #log: Log
   readonly #control: RunControl
   readonly #follow: boolean
   readonly #topics = new Map<string, BoundedTopic>()
+  readonly #onFixed: (topic: string, ends: Ends) => void
 
-  constructor(log: Log, control: RunControl, follow: boolean) {
+  /** @param onFixed called when it is known where a topic ends. */
+  constructor(
+    log: Log,
+    control: RunControl,
+    follow: boolean,
+    onFixed: (topic: string, ends: Ends) => void = () => {},
+  ) {
     this.#log = log
     this.#control = control
     this.#follow = follow
+    this.#onFixed = onFixed
   }
 
   add(topic: string, partitions: number, feeders: number): void {
@@ -63,5 +72,6 @@ export class Bounds {
       }),
     )
     topic.ends = (await Promise.all(found)).map((position) => position.offset)
+    this.#onFixed(name, topic.ends)
   }
 }

@@ -2,10 +2,13 @@ import { BatchWriter, type Log, UsageError } from '@millrace/core'
 import type { Plan, ProcessStage } from '../plan.ts'
 import { readToEnd } from './compacted-topic.ts'
 import { inputTopics, type Topics, topologyTopic } from './topics.ts'
+import { fenceFormerThreads } from './transactional-id.ts'
 
 /** What the next run must find unchanged, as kept in the log. */
 interface KeptTopology {
   readonly stages: readonly KeptStage[]
+  /** Whose transactions may have been left open; 1 unless it is said. */
+  readonly threads?: number
 }
 
 interface KeptStage {
@@ -22,19 +25,26 @@ interface KeptStore {
 }
 
 /**
- * Compares the stages that hold state with those of the last run, and keeps them for the next.
+ * Compares the stages that hold state with those of the last run, fences its threads, and keeps both for
+ * the next.
  *
  * @throws UsageError naming the change that the kept state does not survive, and the ways out.
  */
-export async function checkTopology(log: Log, plan: Plan, topics: Topics): Promise<void> {
+export async function checkTopology(
+  log: Log,
+  plan: Plan,
+  topics: Topics,
+  threads: number,
+): Promise<void> {
   const topic = topologyTopic(plan.pipeline)
   let keptText: string | undefined
   await readToEnd(log, topic, 0, (cursor) => {
     keptText = cursor.value === null ? undefined : Buffer.from(cursor.value).toString()
   })
-  const now = describe(plan, topics)
+  const now = { ...describe(plan, topics), ...(threads > 1 && { threads }) }
   const kept = keptText === undefined ? undefined : (JSON.parse(keptText) as KeptTopology)
   if (kept !== undefined) compare(plan.pipeline, kept, now)
+  await fenceFormerThreads(log, plan, kept?.threads ?? 1, threads)
   const next = JSON.stringify(kept === undefined ? now : withLeftOvers(plan, kept, now))
   if (keptText === next) return
   const batch = new BatchWriter()
@@ -73,7 +83,7 @@ function withLeftOvers(plan: Plan, kept: KeptTopology, now: KeptTopology): KeptT
       const goesOn = plan.stages.some(({ id }) => id === stage.id)
       return goesOn ? { ...stage, stores: stage.stores.map(behind) } : stage
     })
-  return { stages: [...used, ...unused] }
+  return { ...now, stages: [...used, ...unused] }
 }
 
 function compare(pipeline: string, kept: KeptTopology, now: KeptTopology): void {

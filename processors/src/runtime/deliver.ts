@@ -3,7 +3,7 @@ import { DeliverLane } from './deliver-lane.ts'
 import { StageCounters } from './progress.ts'
 import type { RunContext, StageRun } from './stage-context.ts'
 
-/** Topic → sink: a task per partition, each committed in the sink; a few lanes share the tasks. */
+/** Topic → sink: a task per partition, each committed in the sink; the tasks of a group share a lane. */
 export class DeliverRun implements StageRun {
   readonly counters: StageCounters
   readonly #context: RunContext
@@ -17,17 +17,13 @@ export class DeliverRun implements StageRun {
   }
 
   async open(): Promise<void> {
-    const { topics, connections } = this.#context
     const topic = this.#stage.input.topic.name
-    const count = topics.get(topic)?.partitions.length ?? 0
-    const partitions = Array.from({ length: count }, (_, partition) => partition)
-    for (let lane = 0; lane < Math.min(connections, count); lane++) {
+    for (const partitions of this.#context.share.get(this.#stage.id) ?? []) {
       const opened = new DeliverLane(this.#context, this.#stage, this.counters, () =>
         this.#countRowsLeft(),
       )
       this.#lanes.push(opened)
-      const own = partitions.filter((partition) => partition % connections === lane)
-      await opened.open(own, (partition) => `${topic}-${partition}`)
+      await opened.open(partitions, (partition) => `${topic}-${partition}`)
     }
     this.#countRowsLeft()
   }

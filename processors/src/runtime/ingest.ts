@@ -12,6 +12,7 @@ import { readSourcePositions, type SourceState } from './source-positions.ts'
 import type { RunContext, StageRun } from './stage-context.ts'
 import { noStore, StageTask } from './stage-task.ts'
 import { outputTopics, sourcesTopic } from './topics.ts'
+import { transactionalId } from './transactional-id.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
 import { writtenTopics } from './written-topics.ts'
 
@@ -44,12 +45,12 @@ export class IngestRun implements StageRun {
   }
 
   async open(): Promise<void> {
-    const { log, plan, compile, clock, control, onError } = this.#context
+    const { log, plan, compile, clock, control, onError, thread } = this.#context
     const stage = this.#stage
     const names = [...outputTopics(stage), sourcesTopic(plan.pipeline)]
     const writer = await TransactionalWriter.open(
       log,
-      `${plan.pipeline}-${stage.id}`,
+      transactionalId(plan.pipeline, stage.id, thread),
       writtenTopics(this.#context, names),
     )
     this.#writer = writer

@@ -25,6 +25,14 @@ export interface RunOptions {
   readonly onError?: ErrorPolicy
   /** Connections of each sink; tasks share them. Default 2. */
   readonly connections?: number
+  /**
+   * Worker threads among which the stages' tasks are divided, so that several cores work. Default 1: all
+   * in this thread. Each thread imports {@link RunOptions.script} again; open the log with
+   * `thread: true`, so that it answers whatever this thread does.
+   */
+  readonly threads?: number
+  /** The file whose default export is this pipeline (`import.meta.url`); needed with `threads`. */
+  readonly script?: string | URL
   /** Called a few times a second and once at the end. */
   readonly onProgress?: (progress: Progress) => void
   /** What a person should know, such as a sink that reconnects. */

@@ -11,7 +11,8 @@ import { ProcessTask } from './process-task.ts'
 import { StageCounters } from './progress.ts'
 import { originalOf } from './stage-task.ts'
 import type { RunContext, StageRun } from './stage-context.ts'
-import { inputTopics, outputTopics } from './topics.ts'
+import { outputTopics } from './topics.ts'
+import { transactionalId } from './transactional-id.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
 import { writtenTopics } from './written-topics.ts'
 
@@ -43,20 +44,20 @@ export class ProcessRun implements StageRun {
   }
 
   async open(): Promise<void> {
-    const { log, topics, onError } = this.#context
+    const { log, plan, thread, share, onError } = this.#context
     const stage = this.#stage
     const changelogs = stage.stores.map((store) => store.changelogTopic)
     const writer = await TransactionalWriter.open(
       log,
-      this.#group,
+      transactionalId(plan.pipeline, stage.id, thread),
       writtenTopics(this.#context, [...outputTopics(stage), ...changelogs]),
     )
     this.#writer = writer
     const failures = new Failures(onError, this.counters, (letter) => this.#letters.push(letter))
     this.#openOutputs(writer, failures)
     const positions = await log.readPositions(this.#group)
-    const counts = inputTopics(stage).map((name) => topics.get(name)?.partitions.length ?? 0)
-    this.#tasks = Array.from({ length: Math.max(...counts) }, (_, partition) => {
+    const partitions = share.get(stage.id)?.flat() ?? []
+    this.#tasks = partitions.map((partition) => {
       const { counters } = this
       const outputs = this.#outputs
       const context = this.#context

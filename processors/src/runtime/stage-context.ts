@@ -3,12 +3,27 @@ import type { Clock } from '@millrace/core/io'
 import type { CompileChain } from '../operators/chain.ts'
 import type { Plan } from '../plan.ts'
 import type { DurableStore, StoreSpec } from '../state/store.ts'
-import type { Bounds } from './bounds.ts'
+import type { Share } from './divide-tasks.ts'
 import type { ErrorPolicy } from './options.ts'
 import type { StageCounters } from './progress.ts'
 import type { RunControl } from './run-control.ts'
 import type { Topics } from './topics.ts'
-import type { Trimmer } from './trimmer.ts'
+
+/** Where the inputs of a bounded run end. */
+export interface RunBounds {
+  /** Undefined: more may come. */
+  endOf(topic: string, partition: number): number | undefined
+  /** A stage has, or what of it runs in one thread has, committed its last epoch; `topics` are those it wrote to. */
+  stageEnded(topics: readonly string[]): Promise<void>
+}
+
+/** Gives up the records of topics that only this pipeline uses, once all their readers have committed them. */
+export interface RunTrimmer {
+  /** The topic is used up by its readers: its start says nothing about what they have seen. */
+  trims(topic: string): boolean
+  /** A reader has committed everything below `offset`. */
+  committed(stage: string, topic: string, partition: number, offset: number): Promise<void>
+}
 
 /** What all stages of a run share. */
 export interface RunContext {
@@ -19,12 +34,15 @@ export interface RunContext {
   readonly createStore: (spec: StoreSpec) => DurableStore
   readonly topics: Topics
   readonly control: RunControl
-  readonly bounds: Bounds
-  readonly trimmer: Trimmer
+  readonly bounds: RunBounds
+  readonly trimmer: RunTrimmer
   readonly clock: Clock
   readonly onError: ErrorPolicy
   readonly final: boolean
-  readonly connections: number
+  /** Of the run's threads, from 0. */
+  readonly thread: number
+  /** What runs in it. */
+  readonly share: Share
   readonly notice: (message: string) => void
 }
 

@@ -1,5 +1,6 @@
 import type { Log } from '@millrace/core'
 import type { Plan } from '../plan.ts'
+import type { RunTrimmer } from './stage-context.ts'
 import { inputTopics } from './topics.ts'
 
 // Only whole segments are given up, so that asking more often would free nothing.
@@ -12,7 +13,7 @@ interface Partition {
 }
 
 /** Gives up the records of topics that only this pipeline uses, once all their readers have committed them. */
-export class Trimmer {
+export class Trimmer implements RunTrimmer {
   readonly #log: Log
   readonly #readers = new Map<string, string[]>()
   readonly #partitions = new Map<string, Partition>()
