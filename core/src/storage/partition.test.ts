@@ -206,6 +206,21 @@ describe('retention', () => {
     expect(await append(log, 't', 0, ['next'])).toBe(1)
   })
 
+  test('what a full disk did not let go of goes with the next round', async () => {
+    const { log, ports } = await logWithTopic({ segmentBytes: 1024, retentionBytes: 1000 })
+    for (let n = 0; n < 6; n++) await append(log, 't', 0, [`${n}`.repeat(900)])
+    const round = async (): Promise<number> => {
+      ports.clock.advance(31_000)
+      for (let turn = 0; turn < 2000; turn++) await Promise.resolve()
+      const names = await ports.fileSystem.list('/data/t-0')
+      return names.filter((name) => /\.log(\.deleted)?$/.test(name)).length
+    }
+    ports.fileSystem.faults = ({ kind }) => (kind === 'remove' ? 'ENOSPC' : undefined)
+    expect(await round()).toBe(6)
+    ports.fileSystem.faults = () => undefined
+    expect(await round()).toBe(2)
+  })
+
   test('the time of the last append survives a close, and after a crash is taken for now', async () => {
     const machine = new SimulatedMachine(3)
     const { log } = await logWithTopic({ retentionMs: 1000 }, machine.boot())

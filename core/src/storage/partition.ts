@@ -57,6 +57,8 @@ export class Partition implements CommitTarget {
   #nextOffset: number
   #syncedOffset: number
   #syncedPosition: number
+  /** Segments that are part of the log no more, while a full disk does not let go of their files. */
+  #undeleted: number[] = []
   #isEpochRecorded = false
   readonly #wasClosedInOrder: boolean
   #lazySync: Timer | undefined
@@ -151,7 +153,8 @@ export class Partition implements CommitTarget {
   /** Deletes the segments that are too old or too many; a full disk does not stop it. */
   async enforceRetention(): Promise<void> {
     const { cleanup, retentionMs, retentionBytes } = this.config
-    if (cleanup === 'compact' || (retentionMs < 0 && retentionBytes < 0)) return
+    const keepsAll = cleanup === 'compact' || (retentionMs < 0 && retentionBytes < 0)
+    if (keepsAll && this.#undeleted.length === 0) return
     if (this.#isClosing || this.log.damage !== undefined) return
     await this.#push(undefined, undefined, false, () => this.#expire())
   }
@@ -413,17 +416,15 @@ export class Partition implements CommitTarget {
   /** The last segment always stays: its name is where the log goes on. */
   async #deleteOldest(count: number): Promise<void> {
     const deleted = this.log.segments.slice(0, Math.min(count, this.log.segments.length - 1))
-    if (deleted.length === 0) return
     this.log.segments.splice(0, deleted.length)
     const first = this.log.segments[0]
     this.log.startOffset = Math.max(this.log.startOffset, first?.baseOffset ?? 0)
     this.log.transactions.trim(this.log.startOffset)
+    this.#undeleted.push(...deleted.map(({ baseOffset }) => baseOffset))
     await Promise.all(deleted.map((segment) => segment.close()))
-    await deleteSegments(
-      this.#disk,
-      this.log.directory,
-      deleted.map(({ baseOffset }) => baseOffset),
-    )
+    if (this.#undeleted.length === 0) return
+    await deleteSegments(this.#disk, this.log.directory, this.#undeleted)
+    this.#undeleted = []
   }
 
   readonly #leave = async (): Promise<void> => {
