@@ -21,6 +21,9 @@ export interface ReducedBatch {
   readonly deletes: ReducedRows
 }
 
+/** Which of the ways to write a key stands for the others; those that have no other are not in it. */
+export type KeyAliases = ReadonlyMap<string, string>
+
 interface Entry {
   key: Row | null
   value: Row | null
@@ -28,6 +31,8 @@ interface Entry {
   /** The last record that deleted this key; undefined when none did. */
   deletedBy: number | undefined
 }
+
+const noAliases: KeyAliases = new Map()
 
 /** Reduces batches to one row per key; the key's columns are compared as the server will see them. */
 export class KeyReducer {
@@ -55,7 +60,12 @@ export class KeyReducer {
    * Records in `refusals` are left out; those without a usable key are added to them, and with
    * `isChecked` also those that can't be encoded, before they replace an earlier one.
    */
-  reduce(batch: SinkBatch, refusals: Refusals, isChecked: boolean): ReducedBatch {
+  reduce(
+    batch: SinkBatch,
+    refusals: Refusals,
+    isChecked: boolean,
+    aliases: KeyAliases = noAliases,
+  ): ReducedBatch {
     const entries = new Map<string, Entry>()
     for (let index = 0; index < batch.size; index += 1) {
       if (refusals.size > 0 && refusals.has(index)) continue
@@ -63,7 +73,7 @@ export class KeyReducer {
       try {
         if (isChecked) this.#check(batch, index)
         encoder = this.#key
-        this.#take(entries, batch, index)
+        this.#take(entries, batch, index, aliases)
       } catch (error) {
         refuseRecord(error, index, encoder, refusals)
       }
@@ -71,10 +81,29 @@ export class KeyReducer {
     return { upserts: upsertsOf(entries), deletes: deletesOf(entries) }
   }
 
-  #take(entries: Map<string, Entry>, batch: SinkBatch, index: number): void {
+  /** Each key once, with what tells it apart; records without a usable key are passed over. */
+  keys(batch: SinkBatch, refusals: Refusals): { rows: Rows; identities: readonly string[] } {
+    const first = new Map<string, number>()
+    for (let index = 0; index < batch.size; index += 1) {
+      if (refusals.has(index)) continue
+      try {
+        const identity = this.#identityOf(batch.keys[index] ?? null, batch.values[index] ?? null)
+        if (!first.has(identity)) first.set(identity, index)
+      } catch (error) {
+        if (!(error instanceof MissingKeyError || error instanceof UnfitValue)) throw error
+      }
+    }
+    const indexes = [...first.values()]
+    const keys = indexes.map((index) => batch.keys[index] ?? null)
+    const values = indexes.map((index) => batch.values[index] ?? null)
+    return { rows: { size: indexes.length, keys, values }, identities: [...first.keys()] }
+  }
+
+  #take(entries: Map<string, Entry>, batch: SinkBatch, index: number, aliases: KeyAliases): void {
     const key = batch.keys[index] ?? null
     const value = batch.values[index] ?? null
-    const identity = this.#identityOf(key, value)
+    const own = this.#identityOf(key, value)
+    const identity = aliases.get(own) ?? own
     const known = entries.get(identity)
     if (known === undefined) {
       const deletedBy = value === null ? index : undefined

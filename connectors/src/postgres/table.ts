@@ -31,6 +31,8 @@ export interface TableColumn extends WrittenColumn {
   readonly hasDefault: boolean
   /** The server always computes it, and refuses a value. */
   readonly isGenerated: boolean
+  /** Its collation holds texts of different bytes for equal. */
+  readonly ignoresCase: boolean
 }
 
 interface ClassRow {
@@ -50,6 +52,7 @@ interface AttributeRow {
   readonly isNotNull: boolean
   readonly hasDefault: boolean
   readonly isGenerated: boolean
+  readonly ignoresCase: boolean
 }
 
 /** A query for {@link Table.shape}, given an expression for the table's quoted name; null without the table. */
@@ -89,7 +92,9 @@ export async function readTable(session: Session, name: TableName): Promise<Tabl
   const { rows: attributes } = await session.query<AttributeRow>(
     `SELECT attname AS name, atttypid AS oid, format_type(atttypid, atttypmod) AS type,
        attnotnull AS "isNotNull", atthasdef OR attidentity <> '' AS "hasDefault",
-       attgenerated <> '' OR attidentity = 'a' AS "isGenerated"
+       attgenerated <> '' OR attidentity = 'a' AS "isGenerated",
+       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic)
+         AS "ignoresCase"
      FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [found.oid],
   )

@@ -1,11 +1,13 @@
 import type { Attempt, BatchWriter } from './batch-writer.ts'
 import { copyRows } from './copy-rows.ts'
 import type { CopyTarget } from './copy-rows.ts'
+import { areExact, equalKeys } from './equal-keys.ts'
+import type { KeyStage } from './equal-keys.ts'
 import { quoteIdentifier, quoteList } from './identifier.ts'
 import { mergeOf, mergeSql } from './merge.ts'
 import type { MergeRule } from './merge.ts'
 import { KeyReducer, MergeError } from './reduce-by-key.ts'
-import type { ReducedRows, RowMerge } from './reduce-by-key.ts'
+import type { KeyAliases, ReducedRows, RowMerge } from './reduce-by-key.ts'
 import { RowRefusedError, doWithoutRefused } from './refused-rows.ts'
 import { numberColumn, takeOverPiecewise, takeOverWithoutRefused } from './refused-rows-search.ts'
 import type { Refusals } from './refused-rows.ts'
@@ -48,6 +50,9 @@ export class UpsertWriter implements BatchWriter {
   readonly #reducer: KeyReducer
   readonly #upserts: Stage
   readonly #deletes: Stage
+  /** For keys that may be equal though they are written differently. */
+  readonly #keys: KeyStage & { readonly createSql: string }
+  readonly #areKeysExact: boolean
   readonly #prepared = new WeakSet<Session>()
 
   constructor(options: UpsertOptions) {
@@ -55,17 +60,30 @@ export class UpsertWriter implements BatchWriter {
     this.#reducer = new KeyReducer(options.columns, options.key, rowMerge(options))
     this.#upserts = upsertStage(options)
     this.#deletes = deleteStage(options, keyColumns)
+    const keys = stageOf(`millrace_keys_${options.generation}`, options.table.sql, keyColumns)
+    this.#keys = { ...keys, key: keyColumns.map((column) => column.name) }
+    this.#areKeysExact = areExact(
+      options.table.columns.filter((column) => options.key.includes(column.name)),
+    )
   }
 
   async prepare(session: Session): Promise<void> {
     if (this.#prepared.has(session)) return
-    await session.query(`${this.#upserts.createSql}; ${this.#deletes.createSql}`)
+    const stages = [this.#upserts, this.#deletes, this.#keys]
+    await session.query(stages.map(({ createSql }) => createSql).join('; '))
     this.#prepared.add(session)
   }
 
   async write(attempt: Attempt): Promise<boolean> {
     const { session, batch, refusals } = attempt
-    const { upserts, deletes } = this.#reducer.reduce(batch, refusals, false)
+    let { upserts, deletes } = this.#reducer.reduce(batch, refusals, false)
+    // Without deletes the server says so itself: it refuses to change a row twice.
+    if (!this.#areKeysExact && deletes.size > 0 && upserts.size > 0) {
+      const aliases = await this.#aliases(attempt)
+      if (aliases.size > 0) {
+        ;({ upserts, deletes } = this.#reducer.reduce(batch, refusals, false, aliases))
+      }
+    }
     return (
       (await writeStage(session, this.#deletes, deletes, refusals)) &&
       (await writeStage(session, this.#upserts, upserts, refusals))
@@ -75,11 +93,16 @@ export class UpsertWriter implements BatchWriter {
   async writeApart(attempt: Attempt): Promise<boolean> {
     const { session, batch, refusals } = attempt
     await session.query('SET CONSTRAINTS ALL IMMEDIATE')
-    const { upserts, deletes } = this.#reducer.reduce(batch, refusals, true)
+    const aliases = await this.#aliases(attempt)
+    const { upserts, deletes } = this.#reducer.reduce(batch, refusals, true, aliases)
     return (
       (await writeStageApart(attempt, this.#deletes, deletes)) &&
       (await writeStageApart(attempt, this.#upserts, upserts))
     )
+  }
+
+  #aliases({ session, batch, refusals }: Attempt): Promise<KeyAliases> {
+    return equalKeys(session, this.#keys, this.#reducer.keys(batch, refusals))
   }
 }
 
