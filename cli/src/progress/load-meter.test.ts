@@ -6,6 +6,9 @@ test('a load is measured by the bytes of its file', () => {
   const meter = loadMeter('flights.csv', {
     rows: 100,
     rowsTotal: undefined,
+    rejected: 0,
+    files: 1,
+    filesDone: 0,
     bytes: 250,
     bytesTotal: 1000,
     elapsedMs: 1000,

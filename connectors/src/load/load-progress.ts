@@ -1,11 +1,16 @@
 /** How far a load has come. */
 export interface LoadProgress {
-  /** Rows sent so far, those of earlier runs included. */
+  /** Rows stored so far, those of earlier runs included. */
   readonly rows: number
   readonly rowsTotal: number | undefined
-  /** Bytes of the input read so far, as stored. */
+  /** Records refused and kept elsewhere, those of earlier runs included. */
+  readonly rejected: number
+  /** Bytes of the input stored so far, as they are in the files. */
   readonly bytes: number
   readonly bytesTotal: number | undefined
+  /** Files, and those of them that are done. */
+  readonly files: number
+  readonly filesDone: number
   readonly elapsedMs: number
   /** Of this run. */
   readonly rowsPerSecond: number
@@ -14,36 +19,50 @@ export interface LoadProgress {
   readonly remainingMs: number | undefined
 }
 
+/** What there is to be done, as far as it is known. */
+export interface LoadTotal {
+  readonly rows?: number
+  readonly bytes?: number
+  readonly files?: number
+}
+
 const intervalMs = 100
 
 /** Counts what a load has moved, and reports it now and then. */
 export class ProgressMeter {
-  /** Rows stored or on their way. */
   rows = 0
-  #bytes = 0
-  #total: { readonly rows?: number; readonly bytes?: number } = {}
+  rejected = 0
+  bytes = 0
+  filesDone = 0
+  #total: LoadTotal = {}
   #startedMs = performance.now()
   #reportedMs = 0
-  #startRows = 0
-  #startBytes: number | undefined
+  /** Of earlier runs. */
+  #rowsBefore = 0
+  #bytesBefore = 0
   readonly #report: ((progress: LoadProgress) => void) | undefined
 
   constructor(report: ((progress: LoadProgress) => void) | undefined) {
     this.#report = report
   }
 
-  start(total: { readonly rows?: number; readonly bytes?: number }, rowsBefore: number): void {
+  start(total: LoadTotal): void {
     this.#total = total
-    this.rows = rowsBefore
-    this.#startRows = rowsBefore
     this.#startedMs = performance.now()
   }
 
-  moved(rows: number, bytesRead: number): void {
-    // Bytes before a resume were not read by this run.
-    this.#startBytes ??= this.#startRows === 0 ? 0 : bytesRead
-    this.rows = rows
-    this.#bytes = bytesRead
+  /** Counts what earlier runs had done. */
+  resumed(rows: number, rejected: number, bytes: number): void {
+    this.#rowsBefore += rows
+    this.#bytesBefore += bytes
+    this.rejected += rejected
+    this.rows += rows
+    this.bytes += bytes
+  }
+
+  moved(rows: number, bytes: number): void {
+    this.rows += rows
+    this.bytes += bytes
     const nowMs = performance.now()
     if (nowMs - this.#reportedMs < intervalMs) return
     this.#reportedMs = nowMs
@@ -53,8 +72,7 @@ export class ProgressMeter {
   /** Reports the last time; returns the milliseconds since the start. */
   finish(isComplete: boolean): number {
     const nowMs = performance.now()
-    if (isComplete) this.#bytes = this.#total.bytes ?? this.#bytes
-    this.#startBytes ??= this.#bytes
+    if (isComplete) this.bytes = this.#total.bytes ?? this.bytes
     this.#report?.(this.#progress(nowMs))
     return nowMs - this.#startedMs
   }
@@ -62,18 +80,22 @@ export class ProgressMeter {
   #progress(nowMs: number): LoadProgress {
     const elapsedMs = nowMs - this.#startedMs
     const seconds = Math.max(elapsedMs, 1) / 1000
-    const bytesPerSecond = (this.#bytes - (this.#startBytes ?? 0)) / seconds
-    const left = this.#total.bytes === undefined ? undefined : this.#total.bytes - this.#bytes
+    const bytesPerSecond = Math.max(0, this.bytes - this.#bytesBefore) / seconds
+    const left = this.#total.bytes === undefined ? undefined : this.#total.bytes - this.bytes
+    const remainingMs =
+      left === undefined || bytesPerSecond <= 0 ? undefined : (left / bytesPerSecond) * 1000
     return {
       rows: this.rows,
       rowsTotal: this.#total.rows,
-      bytes: this.#bytes,
+      rejected: this.rejected,
+      bytes: this.bytes,
       bytesTotal: this.#total.bytes,
+      files: this.#total.files ?? 1,
+      filesDone: this.filesDone,
       elapsedMs,
-      rowsPerSecond: (this.rows - this.#startRows) / seconds,
+      rowsPerSecond: (this.rows - this.#rowsBefore) / seconds,
       bytesPerSecond,
-      remainingMs:
-        left === undefined || bytesPerSecond <= 0 ? undefined : (left / bytesPerSecond) * 1000,
+      remainingMs: left === 0 ? 0 : remainingMs,
     }
   }
 }

@@ -228,11 +228,11 @@ describe('what the table refuses is named by file, line and byte', () => {
 
   test.each([
     ['a value of the wrong type', 'x,"n"\n', /column "id": invalid input syntax for type integer/],
-    ['a missing field', '7\n', /missing data for column "name"/],
+    ['a missing field', '7\n', /1 field where there should be 2/],
     ['a value that breaks a constraint', '-1,"n"\n', /check constraint/],
     ['a repeated key, found later', '5,"n"\n', /duplicate key/],
     ['a record of several lines', 'x,"n\nm\n"\n', /invalid input syntax/],
-    ['a NUL byte', '7,"\0"\n', /0x00/],
+    ['a NUL byte', '7,"\0"\n', /contains NUL/],
   ])('%s', async (what, bad, reason) => {
     const table = `refuses_${what.toLowerCase().split(' ').slice(-2).join('_')}`
     await database.rows(`CREATE TABLE ${table} (id int PRIMARY KEY CHECK (id >= 0), name text)`)
@@ -256,9 +256,7 @@ describe('what the table refuses is named by file, line and byte', () => {
     const columnData = [{ name: 'n', type: 'INT32' as const, data: [1, 2, 70_000] }]
     const path = await temporaryFile(new Uint8Array(parquetWriteBuffer({ columnData })))
     const sink = postgres(database.url).table('small')
-    await expect(load({ source: parquet(path), sink })).rejects.toThrow(
-      /Row 3 of parquet input.*70000/,
-    )
+    await expect(load({ source: parquet(path), sink })).rejects.toThrow(/input, row 3: .*70000/)
   })
 })
 

@@ -1,31 +1,45 @@
 import { UsageError } from '@millrace/core'
-import type { Column, Json, Sink, Source, SourceReader } from '@millrace/processors'
-import { readLoadPosition } from './load-position.ts'
+import type { Column, OpenSink, Sink, Source } from '@millrace/processors'
+import type { ColumnMapping } from './column-mapping.ts'
+import { ChunkBuffers } from './chunk-buffers.ts'
+import { FilesLoad } from './files-load.ts'
+import { probe } from './probe.ts'
+import type { RejectOptions } from './rejects.ts'
 import type { LoadProgress } from './load-progress.ts'
 import { ProgressMeter } from './load-progress.ts'
-import type { Transfer } from './row-load.ts'
-import { writeRows } from './row-load.ts'
+import { loadRows } from './row-load.ts'
 
 export type { LoadProgress }
 
 const drainMs = 10_000
+const chunkBytesDefault = 4 * 1024 * 1024
+const connectionsDefault = 2
 
 /** What {@link load} is to do. */
 export interface LoadOptions<Row> {
-  /** Bounded; a file of this package, or any other source. */
-  readonly source: Source<Row>
+  /**
+   * Bounded: a file of this package, or any other source; or several files of one kind, whose columns
+   * have the same names.
+   */
+  readonly source: Source<Row> | readonly Source<Row>[]
   /** Exactly once, so that it stores the position with the rows. */
   readonly sink: Sink<Row>
   /**
-   * What this load is remembered by in the sink. Default: the file's path. Another name loads the
-   * same file once more.
+   * What this load is remembered by in the sink. Default: each file's path. Another name loads the same
+   * file once more.
    */
   readonly name?: string
   /**
-   * Bytes of input stored in one transaction, which is what a killed load does again. Default 32 MiB;
-   * rows that are not passed as text go 32,768 at a time at most.
+   * Transactions under way at once, of files into a table in append mode. Default 2; the sink must have
+   * as many connections. Upserts go one after the other, so that the last record of a key stays.
    */
+  readonly connections?: number
+  /** Bytes of text (after decompression) stored in one transaction. Default 4 MiB. */
   readonly transactionBytes?: number
+  /** Which columns of the files go to which of the table. */
+  readonly mapping?: ColumnMapping
+  /** Keeps records that the table refuses in a file, and goes on; else the first of them ends the load. */
+  readonly rejects?: RejectOptions
   /** Stops after the rows under way are committed; the next run goes on there. */
   readonly signal?: AbortSignal
   /** Called at most ten times a second, and once at the end. */
@@ -42,67 +56,64 @@ export interface LoadResult {
   readonly rows: number
   /** Rows that an earlier run had stored. */
   readonly rowsBefore: number
+  /** Records that the table refused, those of earlier runs included. */
+  readonly rejected: number
+  /** Files that were in the table already, as a whole. */
+  readonly filesUnchanged: number
   /** The columns, as the source declares or infers them. */
   readonly columns: readonly Column[]
   readonly elapsedMs: number
 }
 
 /**
- * Loads a bounded source into a table, past the log. Each transaction stores rows and position
+ * Loads bounded sources into a table, past the log. Each transaction stores rows and position
  * together, so a load that was killed goes on where it stopped, and a second run does nothing.
  *
- * CSV into a table in append mode is passed to the server as it stands in the file, in whole
- * records, where that means the same; times without a zone count as UTC.
+ * CSV goes to the server without being made rows of; times without a zone count as UTC.
  *
  * @throws UsageError INPUT_CHANGED the file is no longer the one that an earlier run began with.
  * @throws RejectedError a record is malformed or the table refuses it: file, line and byte are
- *   named; everything before its transaction is stored, and a later run goes on there.
+ *   named; what other transactions held is stored, and a later run goes on with the rest.
  */
 export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> {
-  const { source, sink, name = nameOf(source) } = options
+  const { sink } = options
+  const sources: readonly Source<Row>[] =
+    'kind' in options.source ? [options.source] : options.source
   const signal = options.signal ?? new AbortController().signal
-  checkPair(source, sink)
+  for (const source of sources) checkPair(source, sink)
+  const connections = sink.mode === 'append' ? (options.connections ?? connectionsDefault) : 1
+  const cutting = {
+    mapping: options.mapping ?? {},
+    chunkBytes: options.transactionBytes ?? chunkBytesDefault,
+    buffers: new ChunkBuffers(),
+  }
   const meter = new ProgressMeter(options.onProgress)
-  const { columns = [], isSample = false } = await probe(source, signal)
-  const open = await sink.open({
-    pipeline: 'load',
-    logId: name,
-    columns,
-    isSample,
-    signal: afterDraining(signal),
-    notice: options.onNotice ?? (() => {}),
-  })
+  const found = await probe(sources, cutting, signal)
+  const open = await openSink(options, found, signal)
   try {
-    const task = await open.claim(name)
-    const position = readLoadPosition(name, task.position)
-    const reader = await openAt(source, position?.source, signal)
-    try {
-      const rowsBefore = position?.rows ?? 0
-      meter.start(reader.total, rowsBefore)
-      const transactionBytes = options.transactionBytes ?? 32 * 1024 * 1024
-      await transfer({ input: source.name, reader, task, meter, signal, transactionBytes })
-      const { rows } = meter
-      const outcome = outcomeOf(signal, rows > rowsBefore || position === undefined)
-      return { outcome, rows, rowsBefore, columns, elapsedMs: meter.finish(!signal.aborted) }
-    } finally {
-      await task.release()
-      await reader.close()
-    }
+    const how = { sources, open, connections, cutting, meter, signal, found }
+    if (found.isCut) return await new FilesLoad({ ...options, ...how }).run()
+    const [source] = sources
+    if (source === undefined || sources.length > 1) throw severalOfNoFiles()
+    return await loadRows({ ...how, source, name: options.name ?? source.name })
   } finally {
     await open.close()
   }
 }
 
-async function transfer(all: Transfer): Promise<void> {
-  // Databases' drivers and parsers are loaded by then; nothing else should wait for them.
-  const { passCsv, canPassCsv } = await import('./csv-load.ts')
-  if (canPassCsv(all)) await passCsv(all)
-  else await writeRows(all)
-}
-
-function outcomeOf(signal: AbortSignal, hasLoaded: boolean): LoadResult['outcome'] {
-  if (signal.aborted) return 'stopped'
-  return hasLoaded ? 'loaded' : 'unchanged'
+function openSink<Row>(
+  options: LoadOptions<Row>,
+  found: { readonly columns: readonly Column[]; readonly isSample: boolean },
+  signal: AbortSignal,
+): Promise<OpenSink> {
+  return options.sink.open({
+    pipeline: 'load',
+    logId: 'load',
+    columns: found.columns,
+    isSample: found.isSample,
+    signal: afterDraining(signal),
+    notice: options.onNotice ?? (() => {}),
+  })
 }
 
 function checkPair(source: Source<unknown>, sink: Pick<Sink<never>, 'name' | 'guarantee'>): void {
@@ -116,6 +127,10 @@ function checkPair(source: Source<unknown>, sink: Pick<Sink<never>, 'name' | 'gu
   }
 }
 
+function severalOfNoFiles(): UsageError {
+  return new UsageError('USAGE', 'load: several sources at once must be files.')
+}
+
 /** A transaction under way is given time to commit, before the sink is told to stop too. */
 function afterDraining(signal: AbortSignal): AbortSignal {
   const controller = new AbortController()
@@ -123,35 +138,4 @@ function afterDraining(signal: AbortSignal): AbortSignal {
   if (signal.aborted) stop()
   else signal.addEventListener('abort', stop, { once: true })
   return controller.signal
-}
-
-/** A look at the columns. */
-async function probe(
-  source: Source<unknown>,
-  signal: AbortSignal,
-): Promise<Pick<SourceReader<unknown>, 'columns' | 'isSample'>> {
-  const reader = await source.open({ position: undefined, signal })
-  await reader.close()
-  return reader
-}
-
-async function openAt<Row>(
-  source: Source<Row>,
-  position: Json | undefined,
-  signal: AbortSignal,
-): Promise<SourceReader<Row>> {
-  try {
-    return await source.open({ position, signal })
-  } catch (error) {
-    if (!(error instanceof UsageError) || error.code !== 'INPUT_CHANGED') throw error
-    const next = 'To load the new content beside the old, give this load another name.'
-    throw new UsageError(error.code, `${error.message} ${next}`, {
-      cause: error,
-      facts: error.facts,
-    })
-  }
-}
-
-function nameOf(source: Source<unknown>): string {
-  return 'path' in source && typeof source.path === 'string' ? source.path : source.name
 }

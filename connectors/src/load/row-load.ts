@@ -1,41 +1,91 @@
-import { RejectedError } from '@millrace/core'
-import type { SinkBatch, SinkTask, SourceBatch, SourceReader } from '@millrace/processors'
+import { RejectedError, UsageError } from '@millrace/core'
+import type {
+  Json,
+  OpenSink,
+  SinkBatch,
+  SinkTask,
+  Source,
+  SourceBatch,
+  SourceReader,
+} from '@millrace/processors'
 import type { LoadPosition } from './load-position.ts'
+import { readLoadPosition } from './load-position.ts'
+import type { LoadResult } from './load.ts'
 import type { ProgressMeter } from './load-progress.ts'
+import type { Probed } from './probe.ts'
 
 // Measured: 16,384 lose a sixth of the speed to commits, 50,000 take 50 MB more for rows in memory.
 const transactionRowsMax = 32_768
 
-/** What moves rows, and where it reports. */
-export interface Transfer<Reader = SourceReader<unknown>, Task = SinkTask> {
-  /** The source's name. */
-  readonly input: string
-  readonly reader: Reader
-  readonly task: Task
+/** What {@link loadRows} works with. */
+export interface RowLoadOptions {
+  readonly source: Source<unknown>
+  readonly name: string
+  readonly open: OpenSink
   readonly meter: ProgressMeter
   readonly signal: AbortSignal
-  readonly transactionBytes: number
+  readonly found: Probed
 }
 
 type Row = Readonly<Record<string, unknown>>
 
-/** Writes a source's rows, some batches a transaction; the next is read while one is written. */
-export async function writeRows({
-  input,
-  reader,
-  task,
-  meter,
-  transactionBytes,
-}: Transfer): Promise<void> {
+/** Loads a source that is no file: its rows in order, some batches a transaction. */
+export async function loadRows(options: RowLoadOptions): Promise<LoadResult> {
+  const { source, name, open, meter, signal, found } = options
+  const task = await open.claim(name)
+  const position = readLoadPosition(name, task.position)
+  const reader = await openAt(source, position?.source, signal)
+  try {
+    const rowsBefore = position?.rows ?? 0
+    meter.start(reader.total)
+    meter.resumed(rowsBefore, 0, 0)
+    await writeRows(source.name, reader, task, meter)
+    const { rows } = meter
+    const hasLoaded = rows > rowsBefore || position === undefined
+    return {
+      outcome: signal.aborted ? 'stopped' : hasLoaded ? 'loaded' : 'unchanged',
+      rows,
+      rowsBefore,
+      rejected: 0,
+      filesUnchanged: 0,
+      columns: found.columns,
+      elapsedMs: meter.finish(!signal.aborted),
+    }
+  } finally {
+    await task.release()
+    await reader.close()
+  }
+}
+
+async function openAt(
+  source: Source<unknown>,
+  position: Json | undefined,
+  signal: AbortSignal,
+): Promise<SourceReader<unknown>> {
+  try {
+    return await source.open({ position, signal })
+  } catch (error) {
+    if (!(error instanceof UsageError) || error.code !== 'INPUT_CHANGED') throw error
+    const next = 'To load the new content beside the old, give this load another name.'
+    const { code, facts } = error
+    throw new UsageError(code, `${error.message} ${next}`, { cause: error, facts })
+  }
+}
+
+/** The next batch is read while one is written. */
+async function writeRows(
+  input: string,
+  reader: SourceReader<unknown>,
+  task: SinkTask,
+  meter: ProgressMeter,
+): Promise<void> {
   let rows: Row[] = []
   let last: SourceBatch<unknown> | undefined
   let written: Promise<void> = Promise.resolve()
-  let bytesWritten = 0
   const flush = async (): Promise<void> => {
     if (last === undefined || rows.length === 0) return
     const batch = sinkBatch(rows, last)
     rows = []
-    bytesWritten = last.bytesRead
     await written
     written = write(task, batch, last.rowsRead, input)
     // It is awaited before the next; until then nobody else looks at it.
@@ -44,9 +94,8 @@ export async function writeRows({
   for await (const batch of reader.batches()) {
     for (const row of batch.rows) rows.push(row as Row)
     last = batch
-    meter.moved(batch.rowsRead, batch.bytesRead)
-    const bytes = batch.bytesRead - bytesWritten
-    if (rows.length >= transactionRowsMax || bytes >= transactionBytes) await flush()
+    meter.moved(batch.rows.length, Math.max(0, batch.bytesRead - meter.bytes))
+    if (rows.length >= transactionRowsMax) await flush()
   }
   await flush()
   await written
@@ -83,17 +132,8 @@ function inWordsOfInput(error: unknown, rowsBefore: number, input: string): unkn
   const reason = typeof cause === 'string' ? cause : error.message
   return new RejectedError(
     error.code,
-    `Row ${row} of ${input} can't be stored in the table "${String(table)}": ${reason}. ${nextStep(rowsBefore)}`,
+    `Row ${row} of ${input} can't be stored in the table "${String(table)}": ${reason}. ` +
+      `The ${rowsBefore} rows before its transaction are stored; load again to go on there.`,
     { cause: error, facts: { ...error.facts, row } },
-  )
-}
-
-/** What to do about a row that the table refuses; a corrected file is another file. */
-export function nextStep(rowsBefore: number): string {
-  if (rowsBefore === 0) return 'Nothing was stored. Correct the row, or the table, and load again.'
-  return (
-    `The ${rowsBefore} rows before its transaction are stored. Change the table so that it takes ` +
-    'the row, and load again to go on there; or correct the file, empty the table, and load it ' +
-    'under another name.'
   )
 }

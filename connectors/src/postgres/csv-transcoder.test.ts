@@ -22,8 +22,9 @@ const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`
 /** Is a field turned into a value here, rather than left to the server? */
 function isTaken(oid: number, field: string): boolean {
   const column = { name: 'v', type: 'v', codec: codecOf(oid, new Map()) }
-  const text = { bytes: Buffer.from(`${field}\n`), records: 1 }
-  return CsvTranscoder.for([column], dialect)?.write(new CopyBuffer(), text) ?? false
+  const bytes = Buffer.from(`${field}\n`)
+  const end = CsvTranscoder.for([column], dialect)?.write(new CopyBuffer(), bytes, 0)
+  return end === bytes.length
 }
 
 const two = (min: number, max: number) =>
@@ -138,18 +139,17 @@ test('nulls, quotes and lengths of records are told apart', () => {
   const columns = [25, 25].map((oid) => ({ name: 'v', type: 'v', codec: codecOf(oid, new Map()) }))
   const rows = (text: string): string | undefined => {
     const out = new CopyBuffer()
-    const records = text.split('\n').length
-    const isWritten = CsvTranscoder.for(columns, dialect)?.write(out, {
-      bytes: Buffer.from(text),
-      records,
-    })
-    return isWritten ? out.take().toString('latin1') : undefined
+    const bytes = Buffer.from(text)
+    const end = CsvTranscoder.for(columns, dialect)?.write(out, bytes, 0)
+    return end === bytes.length ? out.take().toString('latin1') : undefined
   }
   const field = (text: string): string => `\0\0\0${String.fromCharCode(text.length)}${text}`
   const nothing = '\xff\xff\xff\xff'
-  expect(rows('a,\n"",b"\n')).toBe(`\0\x02${field('a')}${nothing}\0\x02${field('')}${field('b"')}`)
+  expect(rows('a,\n"",b\n')).toBe(`\0\x02${field('a')}${nothing}\0\x02${field('')}${field('b')}`)
   expect(rows('"a""b","""\n,"\r\n')).toBe(`\0\x02${field('a"b')}${field('"\n,')}`)
   expect(rows('a,"b"')).toBe(`\0\x02${field('a')}${field('b')}`)
+  expect(rows('\n\r\na,b\n\n')).toBe(`\0\x02${field('a')}${field('b')}`)
   expect(rows('a\n')).toBeUndefined()
+  expect(rows('a,b"\n')).toBeUndefined()
   expect(rows('a,b,c\n')).toBeUndefined()
 })

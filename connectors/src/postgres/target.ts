@@ -1,4 +1,4 @@
-import { UsageError } from '@millrace/core'
+import { UsageError, invariant } from '@millrace/core'
 import type { Column, SinkBatch, SinkContext } from '@millrace/processors'
 import { AppendWriter } from './append-writer.ts'
 import type { BatchWriter } from './batch-writer.ts'
@@ -10,6 +10,7 @@ import type { MergeRule } from './merge.ts'
 import type { Session } from './session.ts'
 import { currentSchema, labelOf, noSuchTable, readTable, shapeSql } from './table.ts'
 import type { Table, TableColumn } from './table.ts'
+import type { WrittenColumn } from './row-encoder.ts'
 import { UpsertWriter } from './upsert-writer.ts'
 
 /** What a sink was asked to do, with every default filled in. */
@@ -35,6 +36,7 @@ export class Target {
   readonly #seen = new Set<string>()
   #table: Table | undefined
   #writer: BatchWriter | undefined
+  readonly #textWriters = new Map<string, BatchWriter>()
   #generation = 0
   readonly schema: string
 
@@ -86,6 +88,17 @@ export class Target {
     this.#table ??= await this.#createFromRows(session, batch)
     if (this.#given === undefined) this.#lookAt(this.#table, batch)
     const writer = this.#writer ?? this.#compile(this.#table, this.#given ?? [...this.#seen])
+    await writer.prepare(session)
+    return writer
+  }
+
+  /** A writer of rows whose values are text, which the server reads as it does in SQL. */
+  async textWriter(session: Session, names: readonly string[]): Promise<BatchWriter> {
+    const table = this.#table
+    invariant(table !== undefined, 'text is written to a table that is not there')
+    const key = JSON.stringify(names)
+    const writer = this.#textWriters.get(key) ?? this.#compileText(table, names)
+    this.#textWriters.set(key, writer)
     await writer.prepare(session)
     return writer
   }
@@ -162,18 +175,26 @@ export class Target {
   }
 
   #compile(table: Table, names: readonly string[]): BatchWriter {
-    const { mode, key, merge } = this.#options
     checkKey(table, this.#options)
     const columns = names.map((name) => columnOf(table, name))
     if (this.#given !== undefined) checkComplete(table, names)
-    for (const name of Object.keys(merge)) columnOf(table, name)
+    for (const name of Object.keys(this.#options.merge)) columnOf(table, name)
+    this.#writer = this.#writerOf(table, columns)
+    return this.#writer
+  }
+
+  #compileText(table: Table, names: readonly string[]): BatchWriter {
+    const columns = names.map((name) => ({ ...columnOf(table, name), codec: undefined }))
+    return this.#writerOf(table, columns)
+  }
+
+  #writerOf(table: Table, columns: readonly WrittenColumn[]): BatchWriter {
+    const { mode, key, merge } = this.#options
     this.#generation += 1
     const generation = this.#generation
-    this.#writer =
-      mode === 'append'
-        ? new AppendWriter(table.sql, columns)
-        : new UpsertWriter({ table, columns, key, merge, generation })
-    return this.#writer
+    return mode === 'append'
+      ? new AppendWriter(table.sql, columns)
+      : new UpsertWriter({ table, columns, key, merge, generation })
   }
 }
 

@@ -1,7 +1,6 @@
 import { ClosedError, FencedError, RejectedError, invariant } from '@millrace/core'
 import type { Json, SinkBatch } from '@millrace/processors'
-import { copyCsv } from './csv-passthrough.ts'
-import type { CsvPassage, CsvTask } from './csv-passthrough.ts'
+import type { CopyTask, CopyWork } from './copy-task.ts'
 import type { Fence, Claim } from './fence.ts'
 import type { Refusal, Refusals } from './refused-rows.ts'
 import { retrying } from './retrying.ts'
@@ -25,7 +24,7 @@ export interface TaskContext extends Endeavour {
  * transaction: whether it committed must be read from the fence first) → finished (released, or a
  * write failed: a later batch must not be written past it).
  */
-export class PostgresTask implements CsvTask {
+export class PostgresTask implements CopyTask {
   readonly #with: TaskContext
   #claim: Claim
   #isUnsure = false
@@ -52,23 +51,13 @@ export class PostgresTask implements CsvTask {
     return this.#with.target
   }
 
-  get takesCsv(): boolean {
-    return this.target.appended !== undefined
-  }
-
-  copyCsv(passage: CsvPassage): Promise<void> {
+  transact(work: CopyWork): Promise<void> {
     let position: Json = null
     return this.#inOrder(async (session) => {
       if (this.#isUnsure && (await this.#with.fence.hasAdvanced(session, this.#claim))) {
         return position
       }
-      await this.#asTableIs(session, () =>
-        this.#inTransaction(session, async () => {
-          position = await copyCsv(session, this.target, passage)
-          await this.#advance(session, position)
-          return true
-        }),
-      )
+      position = await this.#asTableIs(session, () => this.#transactOnce(session, work))
       return position
     })
   }
@@ -95,6 +84,21 @@ export class PostgresTask implements CsvTask {
       pool.useWatched({ applicationName, notice, signal }, write),
     )
     this.#claim = { ...this.#claim, seq: this.#claim.seq + 1n, position }
+  }
+
+  async #transactOnce(session: Session, work: CopyWork): Promise<Json> {
+    let position: Json = null
+    for (let round = 0; ; round += 1) {
+      const transact = (): Promise<boolean> =>
+        this.#inTransaction(session, async () => {
+          const found = await work(session, round)
+          if (found === undefined) return false
+          position = found
+          await this.#advance(session, position)
+          return true
+        })
+      if (await (round === 0 ? unlessRefused(transact) : transact())) return position
+    }
   }
 
   /** Writes; and where that fails because somebody altered the table, again for the table as it is now. */
@@ -161,7 +165,7 @@ export class PostgresTask implements CsvTask {
     if (refusals.size > 0) {
       // A table that was altered refuses rows that are not bad.
       if (!(await this.target.isCurrent(session))) throw new TableAlteredError()
-      const letters = [...refusals].map(([index, { code, cause }]) => ({ index, code, cause }))
+      const letters = [...refusals].map(([index, refusal]) => ({ index, ...refusal }))
       letters.sort((a, b) => a.index - b.index)
       await this.#with.context.deadLetter?.(letters)
     }

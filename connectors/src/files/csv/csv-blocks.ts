@@ -22,6 +22,8 @@ export interface CsvBlocksRequest {
   readonly limits: BlockLimits
   /** Start of a record, in bytes after decompression. */
   readonly startByte: number
+  /** End of a record, where reading ends; default: the file's end. */
+  readonly endByte?: number
 }
 
 /** Thrown inside the cutter; replaced by an error with the line before it leaves. */
@@ -52,7 +54,8 @@ export class CsvBlocks {
   }
 
   static async open(request: CsvBlocksRequest): Promise<CsvBlocks> {
-    const reader = await openBytes(request.path, request.file, request.startByte)
+    const { path, file, startByte, endByte } = request
+    const reader = await openBytes(path, file, startByte, endByte)
     return new CsvBlocks(request, reader)
   }
 

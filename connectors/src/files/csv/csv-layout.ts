@@ -18,6 +18,7 @@ export interface CsvLayout {
   readonly dialect: CsvDialect
   /** Where the first record after the header begins. */
   readonly bodyByte: number
+  readonly isCompressed: boolean
 }
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const
@@ -29,7 +30,7 @@ export async function probeCsv(
   options: CsvOptions,
   limits: BlockLimits,
 ): Promise<CsvLayout> {
-  const { startByte, firstLine } = await readFirstLine(path, file, limits)
+  const { startByte, firstLine, isCompressed } = await readFirstLine(path, file, limits)
   const dialect = {
     delimiter: options.delimiter ?? guessDelimiter(firstLine),
     quote: options.quote ?? '"',
@@ -38,10 +39,10 @@ export async function probeCsv(
   const blocks = await CsvBlocks.open({ path, file, dialect, limits, startByte })
   try {
     const block = await blocks.next()
-    if (!block) return { columns: [], dialect, bodyByte: startByte }
+    if (!block) return { columns: [], dialect, bodyByte: startByte, isCompressed }
     // The header's length is taken from its text, which must be what its bytes say.
     await requireUtf8(path, block)
-    return { dialect, ...readColumns(path, block, dialect, options) }
+    return { dialect, isCompressed, ...readColumns(path, block, dialect, options) }
   } finally {
     blocks.close()
   }
@@ -69,7 +70,7 @@ async function readFirstLine(
   path: string,
   file: FileHandle,
   limits: BlockLimits,
-): Promise<{ startByte: number; firstLine: string }> {
+): Promise<{ startByte: number; firstLine: string; isCompressed: boolean }> {
   const reader = await openBytes(path, file, 0)
   try {
     const bytes = Buffer.alloc(limits.blockBytes)
@@ -80,7 +81,8 @@ async function readFirstLine(
     if (end < 0 && head.includes(0x0d)) {
       throw unreadable(path, 'lines end in carriage returns alone', 'Convert them: tr "\\r" "\\n".')
     }
-    return { startByte, firstLine: head.toString('utf8', startByte, end < 0 ? head.length : end) }
+    const firstLine = head.toString('utf8', startByte, end < 0 ? head.length : end)
+    return { startByte, firstLine, isCompressed: reader.isCompressed }
   } finally {
     reader.close()
   }

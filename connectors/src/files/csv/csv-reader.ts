@@ -2,10 +2,9 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
-import type { InputPlace } from '../input-error.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
-import { placeAt } from '../text/line-number.ts'
+import { openBytes } from '../text/byte-reader.ts'
 import type { CsvBlock } from './csv-blocks.ts'
 import { CsvBlocks } from './csv-blocks.ts'
 import { CsvDecoder } from './csv-decoder.ts'
@@ -58,6 +57,8 @@ export class CsvReader implements SourceReader<FileRow> {
   readonly path: string
   readonly columns: readonly Column[]
   readonly dialect: CsvDialect
+  readonly identity: FileIdentity
+  readonly isCompressed: boolean
   readonly total: { readonly bytes: number }
   readonly #from: CsvStart
   readonly #decoder: CsvDecoder
@@ -66,6 +67,8 @@ export class CsvReader implements SourceReader<FileRow> {
     this.path = from.path
     this.columns = from.layout.columns
     this.dialect = from.layout.dialect
+    this.identity = from.identity
+    this.isCompressed = from.layout.isCompressed
     this.total = { bytes: from.identity.sizeBytes }
     this.#from = from
     this.#decoder = new CsvDecoder(from.path, from.layout)
@@ -95,32 +98,41 @@ export class CsvReader implements SourceReader<FileRow> {
     return this.#from.start
   }
 
-  /** Cuts the file into blocks from a byte on; the caller closes them. */
-  openBlocks(startByte: number): Promise<CsvBlocks> {
-    const { path, file, layout, limits } = this.#from
-    return CsvBlocks.open({ path, file, dialect: layout.dialect, limits, startByte })
+  /** What stands before the first record: the header with its line end, or nothing. */
+  async readHeader(): Promise<Buffer> {
+    const { path, file, layout } = this.#from
+    const reader = await openBytes(path, file, 0)
+    try {
+      const header = Buffer.alloc(layout.bodyByte)
+      let filled = 0
+      while (filled < header.length) {
+        const count = await reader.read(header.subarray(filled))
+        if (count === 0) break
+        filled += count
+      }
+      return header.subarray(0, filled)
+    } finally {
+      reader.close()
+    }
   }
 
-  /**
-   * Where the first record at or after `startByte` stands that `isIt` holds for; for errors that a
-   * database finds. The last one when there is none.
-   */
-  async findRecord(startByte: number, isIt: (record: Buffer) => boolean): Promise<InputPlace> {
-    const blocks = await this.openBlocks(startByte)
-    let byte = startByte
-    try {
-      for (let block = await blocks.next(); block; block = await blocks.next()) {
-        let start = 0
-        for (const end of this.#decoder.recordEnds(block)) {
-          byte = block.byte + start
-          if (isIt(block.bytes.subarray(start, end))) return await placeAt(this.path, byte)
-          start = end
-        }
-      }
-    } finally {
-      blocks.close()
-    }
-    return placeAt(this.path, byte)
+  /** Cuts the file into blocks from a byte on, up to another; the caller closes them. */
+  openBlocks(
+    startByte: number,
+    { endByte = Infinity, ...others }: Partial<BlockLimits> & { endByte?: number } = {},
+  ): Promise<CsvBlocks> {
+    const { path, file, layout } = this.#from
+    const { maxRecordBytes } = this.#from.limits
+    const limits = { ...this.#from.limits, ...others }
+    const longer = Math.max(maxRecordBytes, limits.blockBytes)
+    return CsvBlocks.open({
+      path,
+      file,
+      dialect: layout.dialect,
+      limits: { ...limits, maxRecordBytes: longer },
+      startByte,
+      endByte,
+    })
   }
 
   /** Turns a block into rows. @throws RejectedError INPUT_MALFORMED naming line and byte. */

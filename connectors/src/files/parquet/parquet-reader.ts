@@ -19,7 +19,7 @@ export async function openParquet(
     const identity = await identifyFile(file)
     const from = startPosition(path, context, identity)
     const parquetFile = await ParquetFile.open(path, file, identity.sizeBytes)
-    return new ParquetReader(file, parquetFile, identity, from, context.signal, limit)
+    return new ParquetReader(path, file, parquetFile, identity, from, context.signal, limit)
   } catch (error) {
     await file.close()
     throw error
@@ -39,17 +39,20 @@ function startPosition(path: string, context: SourceContext, now: FileIdentity):
   return position
 }
 
-class ParquetReader implements SourceReader<FileRow> {
+/** An open Parquet file: rows in batches, from any row on. */
+export class ParquetReader implements SourceReader<FileRow> {
+  readonly path: string
+  readonly identity: FileIdentity
   readonly columns: readonly Column[]
   readonly total: { readonly rows: number; readonly bytes: number }
   readonly #file: FileHandle
   readonly #parquet: ParquetFile
-  readonly #identity: FileIdentity
   readonly #from: ParquetPosition
   readonly #signal: AbortSignal
   readonly #makeRows: RowMaker
 
   constructor(
+    path: string,
     file: FileHandle,
     parquetFile: ParquetFile,
     identity: FileIdentity,
@@ -59,7 +62,8 @@ class ParquetReader implements SourceReader<FileRow> {
   ) {
     this.#file = file
     this.#parquet = parquetFile
-    this.#identity = identity
+    this.path = path
+    this.identity = identity
     this.#from = from
     this.#signal = signal
     this.columns = parquetFile.columns.map(publicColumn)
@@ -67,18 +71,34 @@ class ParquetReader implements SourceReader<FileRow> {
     this.total = { rows: Math.min(parquetFile.rowCount, limit), bytes: identity.sizeBytes }
   }
 
-  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
+  batches(): AsyncGenerator<SourceBatch<FileRow>> {
+    return this.batchesFrom(this.#from)
+  }
+
+  /** Where a row stands, counted from the first of the file. */
+  positionOf(row: number): { readonly rowGroup: number; readonly row: number } {
+    let left = row
+    for (let rowGroup = 0; rowGroup < this.#parquet.rowGroups; rowGroup++) {
+      const rows = this.#parquet.rowsIn(rowGroup)
+      if (left < rows) return { rowGroup, row: left }
+      left -= rows
+    }
+    return { rowGroup: this.#parquet.rowGroups, row: 0 }
+  }
+
+  /** As {@link batches}, from another position on. */
+  async *batchesFrom(from: ParquetPosition): AsyncGenerator<SourceBatch<FileRow>> {
     let rowsRead = 0
     let bytesBefore = 0
     for (let rowGroup = 0; rowGroup < this.#parquet.rowGroups; rowGroup++) {
       const groupRows = this.#parquet.rowsIn(rowGroup)
       const groupBytes = this.#parquet.bytesIn(rowGroup)
-      const firstRow = this.#firstRow(rowGroup)
+      const firstRow = this.#firstRow(rowGroup, from)
       const groupStart = rowsRead
       rowsRead += firstRow
       for await (const { rows, row } of this.#groupBatches(rowGroup, firstRow, rowsRead)) {
         rowsRead = groupStart + row
-        const position = { rowGroup, row, file: this.#identity }
+        const position = { rowGroup, row, file: this.identity }
         const isLast = rowsRead >= this.total.rows
         const inGroup = Math.round(groupBytes * (row / groupRows))
         const bytesRead = isLast ? this.total.bytes : bytesBefore + inGroup
@@ -118,8 +138,7 @@ class ParquetReader implements SourceReader<FileRow> {
   }
 
   /** Rows of a row group that were read before the position we started from. */
-  #firstRow(rowGroup: number): number {
-    const { rowGroup: startGroup, row } = this.#from
+  #firstRow(rowGroup: number, { rowGroup: startGroup, row }: ParquetPosition): number {
     if (rowGroup < startGroup) return this.#parquet.rowsIn(rowGroup)
     return rowGroup === startGroup ? row : 0
   }

@@ -13,6 +13,7 @@ function pieces(bytes: Buffer, sizes: readonly number[]): ByteReader {
   let position = 0
   let turn = 0
   return {
+    isCompressed: false,
     storedBytes: 0,
     close: () => {},
     async read(into) {

@@ -6,6 +6,8 @@ export interface Block {
   readonly bytes: Buffer
   /** Where `bytes` begin in the file, after decompression. */
   readonly byte: number
+  /** The line that they begin on, where it is known: input that can't be read again to count them. */
+  readonly line?: number
   /** The file ends after this block; its last record may lack a line end. */
   readonly isLast: boolean
 }
@@ -22,6 +24,14 @@ export interface BlockLimits {
   readonly blockBytes: number
   /** A longer record is an error: it is where an unclosed quote would swallow the file. */
   readonly maxRecordBytes: number
+  /** Where blocks lie. Each is its taker's then, who gives it back; without, two take turns. */
+  readonly buffers?: BlockBuffers
+}
+
+/** Memory for blocks that are many at once on their way. */
+export interface BlockBuffers {
+  take(sizeBytes: number): Buffer
+  give(bytes: Buffer): void
 }
 
 /** Thrown with the byte where the record begins; the format turns it into words. */
@@ -61,8 +71,8 @@ export class BlockCutter {
     this.#byte = startByte
     this.#findEnd = findEnd
     this.#limits = limits
-    this.#buffer = Buffer.allocUnsafeSlow(limits.blockBytes)
-    this.#other = Buffer.allocUnsafeSlow(limits.blockBytes)
+    this.#buffer = Buffer.alloc(0)
+    this.#other = Buffer.alloc(0)
   }
 
   /** The next block; undefined after the last. @throws RecordTooLong */
@@ -91,14 +101,20 @@ export class BlockCutter {
   /** What was not given out moves to the start of the other buffer. */
   #turn(): void {
     const rest = this.#buffer.subarray(this.#cut, this.#filled)
-    const next =
-      this.#other.length < rest.length ? Buffer.allocUnsafeSlow(this.#buffer.length) : this.#other
+    const next = this.#nextBuffer(rest.length)
     rest.copy(next)
     this.#other = this.#buffer
     this.#buffer = next
     this.#byte += this.#cut
     this.#filled = rest.length
     this.#cut = 0
+  }
+
+  #nextBuffer(restBytes: number): Buffer {
+    const { buffers, blockBytes } = this.#limits
+    if (buffers) return buffers.take(Math.max(blockBytes, 2 * restBytes))
+    if (this.#other.length >= Math.max(restBytes, blockBytes)) return this.#other
+    return Buffer.allocUnsafeSlow(Math.max(this.#buffer.length, blockBytes))
   }
 
   async #fill(): Promise<void> {
@@ -113,6 +129,7 @@ export class BlockCutter {
     const length = Math.min(this.#buffer.length * 2, this.#limits.maxRecordBytes)
     const larger = Buffer.allocUnsafeSlow(length)
     this.#buffer.copy(larger, 0, 0, this.#filled)
+    this.#limits.buffers?.give(this.#buffer)
     this.#buffer = larger
   }
 }

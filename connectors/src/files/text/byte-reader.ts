@@ -10,6 +10,7 @@ export interface ByteReader {
   read(into: Uint8Array): Promise<number>
   /** Bytes of the file as stored (compressed) that were read so far, from its beginning. */
   readonly storedBytes: number
+  readonly isCompressed: boolean
   close(): void
 }
 
@@ -18,6 +19,7 @@ const CHUNK_BYTES = 256 * 1024
 /**
  * Reads a file from byte `start` (counted after decompression) on. gzip and zstd are known by their
  * first bytes, not by the name; in them everything before `start` is decompressed and passed over.
+ * Bytes from `end` on are as if they were not there.
  *
  * @throws CorruptDataError INPUT_DAMAGED from `read` when compressed data is cut short or broken.
  */
@@ -25,7 +27,13 @@ export async function openBytes(
   path: string,
   file: FileHandle,
   start: number,
+  end = Infinity,
 ): Promise<ByteReader> {
+  const reader = await openWhole(path, file, start)
+  return end === Infinity ? reader : new EndingReader(reader, end - start)
+}
+
+async function openWhole(path: string, file: FileHandle, start: number): Promise<ByteReader> {
   const magic = await readExactly(file, 0, 4)
   const isGzip = magic[0] === 0x1f && magic[1] === 0x8b
   const isZstd = magic.length === 4 && magic.readUInt32LE(0) === 0xfd2fb528
@@ -35,7 +43,37 @@ export async function openBytes(
   return reader
 }
 
+/** The first bytes of another. */
+class EndingReader implements ByteReader {
+  readonly #reader: ByteReader
+  #left: number
+
+  constructor(reader: ByteReader, bytes: number) {
+    this.#reader = reader
+    this.#left = bytes
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    const count = await this.#reader.read(into.subarray(0, Math.min(into.length, this.#left)))
+    this.#left -= count
+    return count
+  }
+
+  get storedBytes(): number {
+    return this.#reader.storedBytes
+  }
+
+  get isCompressed(): boolean {
+    return this.#reader.isCompressed
+  }
+
+  close(): void {
+    this.#reader.close()
+  }
+}
+
 class PlainReader implements ByteReader {
+  readonly isCompressed = false
   readonly #file: FileHandle
   #position: number
 
@@ -58,6 +96,7 @@ class PlainReader implements ByteReader {
 }
 
 class CompressedReader implements ByteReader {
+  readonly isCompressed = true
   storedBytes = 0
   readonly #path: string
   readonly #stored: Readable

@@ -1,0 +1,178 @@
+import { RejectedError, UsageError, invariant } from '@millrace/core'
+import type { OpenSink, Source } from '@millrace/processors'
+import type { Chunk } from './chunk.ts'
+import { FileLoad } from './file-load.ts'
+import type { Cutting } from './input.ts'
+import type { LoadResult } from './load.ts'
+import type { ProgressMeter } from './load-progress.ts'
+import type { Probed } from './probe.ts'
+import type { RejectOptions } from './rejects.ts'
+import { Rejects } from './rejects.ts'
+import { Slots } from './slots.ts'
+
+/** What {@link FilesLoad} works with. */
+export interface FilesLoadOptions {
+  readonly sources: readonly Source<unknown>[]
+  readonly name?: string
+  readonly open: OpenSink
+  readonly connections: number
+  readonly cutting: Cutting
+  readonly rejects?: RejectOptions
+  readonly meter: ProgressMeter
+  readonly signal: AbortSignal
+  readonly found: Probed
+}
+
+/**
+ * Loads files one after the other; while the last chunks of one are being stored, the next is read.
+ * States: reading → (signal, or a failure) draining → done. What is under way is always seen to its end.
+ */
+export class FilesLoad {
+  readonly #with: FilesLoadOptions
+  readonly #slots: Slots
+  #rejects: Rejects | undefined
+  readonly #underWay = new Set<Promise<void>>()
+  #failure: { readonly error: unknown; readonly file: FileLoad | undefined } | undefined
+  #rowsBefore = 0
+  #filesUnchanged = 0
+
+  constructor(options: FilesLoadOptions) {
+    this.#with = options
+    this.#slots = new Slots(options.connections)
+  }
+
+  async run(): Promise<LoadResult> {
+    const { sources, meter, signal, found, open, rejects } = this.#with
+    this.#rejects = rejects && (await Rejects.open(rejects, open))
+    meter.start({ bytes: found.bytes, files: sources.length })
+    for (const source of sources) {
+      if (this.#isOver) break
+      await this.#loadFile(source)
+    }
+    await Promise.all(this.#underWay)
+    await this.#rejects?.export()
+    if (this.#failure) throw explained(this.#failure.error, this.#failure.file)
+    const isDone = !signal.aborted
+    const elapsedMs = meter.finish(isDone)
+    return {
+      outcome: !isDone
+        ? 'stopped'
+        : this.#filesUnchanged === sources.length
+          ? 'unchanged'
+          : 'loaded',
+      rows: meter.rows,
+      rowsBefore: this.#rowsBefore,
+      rejected: meter.rejected,
+      filesUnchanged: this.#filesUnchanged,
+      columns: found.columns,
+      elapsedMs,
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#with.signal.aborted || this.#failure !== undefined
+  }
+
+  async #loadFile(source: Source<unknown>): Promise<void> {
+    let file: FileLoad | undefined
+    const stored: Promise<void>[] = []
+    try {
+      file = await this.#openFile(source)
+      for await (const chunk of file.chunks()) {
+        await this.#slots.take()
+        if (this.#isOver) {
+          this.#slots.give()
+          break
+        }
+        stored.push(this.#store(file, chunk))
+      }
+      if (stored.length === 0 && file.hasBegun && !this.#isOver) this.#filesUnchanged += 1
+    } catch (error) {
+      this.#fail(error, file)
+    }
+    if (file) this.#finishLater(file, stored)
+  }
+
+  async #openFile(source: Source<unknown>): Promise<FileLoad> {
+    const { open, connections, cutting, signal, meter } = this.#with
+    const name = this.#nameOf(source)
+    const rejects = this.#rejects
+    const file = await FileLoad.open({
+      source,
+      name,
+      sink: open,
+      connections,
+      cutting,
+      rejects,
+      signal,
+    })
+    invariant(file !== undefined, 'what was a file is none any more')
+    meter.resumed(file.rows, file.rejected, file.bytesDone)
+    this.#rowsBefore += file.rows
+    return file
+  }
+
+  #nameOf(source: Source<unknown>): string {
+    const { name, sources } = this.#with
+    const path = 'path' in source && typeof source.path === 'string' ? source.path : source.name
+    if (name === undefined) return path
+    return sources.length === 1 ? name : `${name}: ${path}`
+  }
+
+  async #store(file: FileLoad, chunk: Chunk): Promise<void> {
+    const { meter } = this.#with
+    try {
+      const { rows, rejected } = await file.store(chunk)
+      meter.rejected += rejected
+      meter.moved(rows, chunk.storedBytes)
+    } catch (error) {
+      this.#fail(error, file)
+    } finally {
+      this.#slots.give()
+    }
+  }
+
+  /** The next file is read meanwhile. */
+  #finishLater(file: FileLoad, stored: readonly Promise<void>[]): void {
+    const finishing = Promise.all(stored)
+      .then(() => {
+        if (!this.#isOver) this.#with.meter.filesDone += 1
+        return file.close()
+      })
+      .catch((error: unknown) => this.#fail(error, file))
+      .finally(() => this.#underWay.delete(finishing))
+    this.#underWay.add(finishing)
+  }
+
+  #fail(error: unknown, file: FileLoad | undefined): void {
+    this.#failure ??= { error, file }
+  }
+}
+
+/** What to do next depends on what is stored, which is known at the end only. */
+function explained(error: unknown, file: FileLoad | undefined): unknown {
+  if (error instanceof UsageError && error.code === 'INPUT_CHANGED') {
+    const next = 'To load the new content beside the old, give this load another name.'
+    const { code, facts } = error
+    return new UsageError(code, `${error.message} ${next}`, { cause: error, facts })
+  }
+  if (!(error instanceof RejectedError) || error.code !== 'ROW_REFUSED') return error
+  const { code, facts } = error
+  const message = `${error.message}. ${nextStep(file?.rows ?? 0)}`
+  return new RejectedError(code, message, { cause: error, facts })
+}
+
+/** What to do about a row that the table refuses; a corrected file is another file. */
+function nextStep(rowsStored: number): string {
+  if (rowsStored === 0) {
+    return (
+      'Nothing of the file was stored. Correct the row, or the table, and load again; or have such ' +
+      'rows kept in a file: --rejects FILE.'
+    )
+  }
+  return (
+    `${rowsStored} rows of the file are stored. Load again to go on: with --rejects FILE, which keeps ` +
+    'such rows, or after a change of the table. To load a corrected file instead, empty the table ' +
+    'and give the load another name.'
+  )
+}

@@ -1,0 +1,166 @@
+import { isUtf8 } from 'node:buffer'
+import type { Column } from '@millrace/processors'
+import type { FileIdentity } from '../files/file-identity.ts'
+import { malformed } from '../files/input-error.ts'
+import type { NdjsonReader } from '../files/ndjson/ndjson-reader.ts'
+import { parseObject } from '../files/ndjson/ndjson-decoder.ts'
+import type { Block } from '../files/text/block-cutter.ts'
+import { BlockCutter, RecordTooLong, findLastLine } from '../files/text/block-cutter.ts'
+import { placeAt } from '../files/text/line-number.ts'
+import type { Refusal } from '../postgres/refused-rows.ts'
+import type { Chunk, ChunkRows, RecordPlace } from './chunk.ts'
+import type { Cutting, Input } from './input.ts'
+import type { Range } from './ranges.ts'
+import { mapSample, rowMapping } from './row-mapping.ts'
+
+const LINE_FEED = 0x0a
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** A file of JSON objects, one a line. */
+export class NdjsonInput implements Input {
+  readonly format = 'ndjson'
+  readonly isSample = true
+  readonly start = 0
+  readonly header = Buffer.alloc(0)
+  readonly path: string
+  readonly identity: FileIdentity
+  readonly columns: readonly Column[]
+  readonly mapRow: ReturnType<typeof rowMapping>
+  readonly #reader: NdjsonReader
+  readonly #cutting: Cutting
+
+  constructor(reader: NdjsonReader, cutting: Cutting) {
+    this.path = reader.path
+    this.identity = reader.identity
+    this.columns = mapSample(reader.columns, cutting.mapping)
+    this.mapRow = rowMapping(cutting.mapping)
+    this.#reader = reader
+    this.#cutting = cutting
+  }
+
+  storedBytes(length: number): number {
+    return this.#reader.isCompressed ? 0 : length
+  }
+
+  async *chunks(from: number, until: number): AsyncGenerator<Chunk> {
+    const { chunkBytes, buffers } = this.#cutting
+    const bytes = await this.#reader.openBytes(from, until)
+    const maxRecordBytes = Math.max(this.#reader.maxRecordBytes, chunkBytes)
+    const limits = { blockBytes: chunkBytes, maxRecordBytes, buffers }
+    const cutter = new BlockCutter(bytes, from, findLastLine, limits)
+    let storedBytes = this.storedBytes(from)
+    try {
+      for (let block = await cutter.next(); block; block = await cutter.next()) {
+        const isLast = block.isLast && until === Infinity
+        const read = bytes.isCompressed ? bytes.storedBytes : block.byte + block.bytes.length
+        yield new NdjsonChunk(this, block, isLast, read - storedBytes, buffers)
+        storedBytes = read
+      }
+    } catch (error) {
+      if (!(error instanceof RecordTooLong)) throw error
+      const reason = `a line longer than ${maxRecordBytes} bytes begins here`
+      throw malformed(
+        await placeAt(this.path, error.byte),
+        reason,
+        'Raise maxRecordBytes if that is meant.',
+      )
+    } finally {
+      bytes.close()
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+}
+
+class NdjsonChunk implements Chunk {
+  readonly range: Range
+  readonly isLast: boolean
+  readonly storedBytes: number
+  readonly #input: NdjsonInput
+  readonly #block: Block
+  readonly #buffers: Cutting['buffers']
+
+  constructor(
+    input: NdjsonInput,
+    block: Block,
+    isLast: boolean,
+    storedBytes: number,
+    buffers: Cutting['buffers'],
+  ) {
+    this.#input = input
+    this.#block = block
+    this.range = [block.byte, block.byte + block.bytes.length]
+    this.isLast = isLast
+    this.storedBytes = storedBytes
+    this.#buffers = buffers
+  }
+
+  async rows(): Promise<ChunkRows> {
+    return new NdjsonRows(this.#input, this.#block)
+  }
+
+  giveBack(): void {
+    this.#buffers.give(this.#block.bytes)
+  }
+}
+
+class NdjsonRows implements ChunkRows {
+  readonly values: readonly Readonly<Record<string, unknown>>[]
+  readonly textColumns = undefined
+  readonly malformed = new Map<number, Refusal>()
+  readonly #input: NdjsonInput
+  readonly #block: Block
+  /** Where each line begins, and where the last ends. */
+  readonly #places: readonly Range[]
+
+  constructor(input: NdjsonInput, block: Block) {
+    this.#input = input
+    this.#block = block
+    this.#places = linePlaces(block.bytes, block.byte)
+    const values = this.#places.map(([start, end], index) => this.#row(start, end, index))
+    this.values = input.mapRow ? values.map(input.mapRow) : values
+  }
+
+  original(index: number): Buffer {
+    return this.#block.bytes.subarray(...(this.#places[index] as Range))
+  }
+
+  async place(index: number): Promise<RecordPlace> {
+    const { path } = this.#input
+    const [start] = this.#places[index] as Range
+    const { line, byte } = await placeAt(path, this.#block.byte + start)
+    return { file: path, line, byte }
+  }
+
+  #row(start: number, end: number, index: number): Readonly<Record<string, unknown>> {
+    const bytes = this.#block.bytes.subarray(start, end)
+    try {
+      if (!isUtf8(bytes)) throw new TypeError('it is not UTF-8')
+      return parseObject(bytes.toString('utf8'))
+    } catch (error) {
+      const cause = `not valid JSON (${error instanceof Error ? error.message : String(error)})`
+      this.malformed.set(index, { code: '22P02', cause, column: undefined })
+      return {}
+    }
+  }
+}
+
+/** Where lines begin and end; those of white space alone are none. */
+function linePlaces(bytes: Buffer, blockByte: number): Range[] {
+  const places: Range[] = []
+  const hasMark = blockByte === 0 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
+  for (let start = hasMark ? 3 : 0; start < bytes.length;) {
+    const lineFeed = bytes.indexOf(LINE_FEED, start)
+    const end = lineFeed < 0 ? bytes.length : lineFeed + 1
+    if (!isBlank(bytes, start, end)) places.push([start, end])
+    start = end
+  }
+  return places
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] as number) > 0x20) return false
+  return true
+}
