@@ -9,6 +9,9 @@ const LIMIT_DEFAULT = 1000
 /** Files of ours for each that the system gives: one may hold two descriptors, and others need some too. */
 const LIMIT_SHARE = 0.3
 const LIMIT_MIN = 32
+/** So far beyond the limit, opening waits for others to go to sleep. */
+const PRESSURE = 1.2
+const ASLEEP_AT_ONCE = 8
 const RETRY_MS = 20
 const TRIES_MAX = 250
 
@@ -38,6 +41,8 @@ export class Descriptors {
 
   /** Opens a path; when the system has no more descriptors, others are given back first. */
   async open(path: string, flags: string | number): Promise<number> {
+    // Whoever needs more waits until those who need none have given theirs back.
+    if (this.#awake.size > this.#limit * PRESSURE) await this.#calm()
     return this.withSpare(() => openRaw(path, flags, 0o600))
   }
 
@@ -75,6 +80,7 @@ export class Descriptors {
   }
 
   async #putToSleep(): Promise<void> {
+    let sleeping: Promise<void>[] = []
     // Twice round at most: first the warm ones cool down.
     for (
       let looked = this.#awake.size * 2;
@@ -86,8 +92,12 @@ export class Descriptors {
       this.#awake.delete(file)
       this.#awake.add(file)
       if (file.isWarm || !file.isIdle) file.isWarm = false
-      else await file.sleep()
+      else sleeping.push(file.sleep())
+      if (sleeping.length < ASLEEP_AT_ONCE) continue
+      await Promise.all(sleeping)
+      sleeping = []
     }
+    await Promise.all(sleeping)
   }
 }
 

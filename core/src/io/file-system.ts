@@ -12,8 +12,9 @@ export interface File {
    * Writes bytes at `position` and resolves with how many were taken, which **may be fewer** than
    * given (a full disk does this without an error): callers loop. `beforeSync` says that {@link sync}
    * comes next, so that both may be done in one step; the sync must be called all the same.
+   * `neverSynced` says that nobody relies on these bytes being on the disk.
    */
-  write(from: Uint8Array, position: number, hint?: 'beforeSync'): Promise<number>
+  write(from: Uint8Array, position: number, hint?: WriteHint): Promise<number>
   /**
    * Resolves once every earlier write of this file survives power loss (fdatasync). After a
    * rejection it is unknown what is on the disk, and a second call may succeed wrongly: never retry.
@@ -26,6 +27,9 @@ export interface File {
   /** Releases the descriptor; unsynced data stays unsynced. */
   close(): Promise<void>
 }
+
+/** What follows a write; see {@link File.write}. */
+export type WriteHint = 'beforeSync' | 'neverSynced'
 
 /** A lock held on a file; the kernel frees it when the process ends, however it ends. */
 export interface FileLock {

@@ -1,7 +1,7 @@
 export type { Channel, ChannelEvents } from './channel.ts'
 export type { Clock, Timer } from './clock.ts'
 export { sleep } from './clock.ts'
-export type { File, FileLock, FileSystem } from './file-system.ts'
+export type { File, FileLock, FileSystem, WriteHint } from './file-system.ts'
 export type { Random } from './random.ts'
 export type { Ports } from './ports.ts'
 export { nodeClock } from './node-clock.ts'

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
 import type { Descriptors, Sleeper } from './descriptors.ts'
-import type { File } from './file-system.ts'
+import type { File, WriteHint } from './file-system.ts'
 
 const closeFd = promisify(fs.close)
 const statFd = promisify(fs.fstat)
@@ -62,11 +62,11 @@ export class NodeFile implements File, Sleeper {
     )
   }
 
-  write(from: Uint8Array, position: number, hint?: 'beforeSync'): Promise<number> {
+  write(from: Uint8Array, position: number, hint?: WriteHint): Promise<number> {
     if (hint === 'beforeSync' && this.#isSynced && hasSyncingWrites) {
       return this.#use((fd) => this.#writeSyncing(fd, from, position))
     }
-    this.#noteChange()
+    this.#noteChange(hint !== 'neverSynced')
     return this.#use((fd) => this.#write(fd, from, position))
   }
 
@@ -217,10 +217,10 @@ export class NodeFile implements File, Sleeper {
     })
   }
 
-  #noteChange(): void {
+  #noteChange(matters = true): void {
     this.#changes++
     this.#isSynced = false
-    this.#isWritten = true
+    if (matters) this.#isWritten = true
   }
 
   /** The same file again, whatever its name is by now; `undefined` where that is not to be had. */

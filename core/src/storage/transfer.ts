@@ -1,5 +1,5 @@
 import { UnavailableError } from '../errors.ts'
-import type { File } from '../io/index.ts'
+import type { File, WriteHint } from '../io/index.ts'
 
 /**
  * Reads until `into` is full or the file ends; resolves with how many bytes came.
@@ -31,7 +31,7 @@ export async function writeFully(
   file: File,
   from: Uint8Array,
   position: number,
-  hint?: 'beforeSync',
+  hint?: WriteHint,
 ): Promise<void> {
   let written = await file.write(from, position, hint)
   while (written < from.length) {

@@ -74,7 +74,7 @@ export class WatermarkFile {
       this.#encode(watermark)
       try {
         this.#file ??= await this.#disk.fileSystem.open(this.#path, 'create')
-        await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE)
+        await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE, 'neverSynced')
       } catch (error) {
         // Without room it stays stale, which is allowed; any other error says the disk is ill.
         if (this.#disk.shortage(error) === undefined) this.#disk.fail('write', error)
