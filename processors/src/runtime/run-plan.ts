@@ -4,6 +4,7 @@ import type { CompileChain } from '../operators/chain.ts'
 import type { Plan } from '../plan.ts'
 import type { DurableStore, StoreSpec } from '../state/store.ts'
 import type { RunOptions, RunResult } from './options.ts'
+import { patientLog } from './patient-log.ts'
 import { prepareRun, resultOf } from './prepare-run.ts'
 import { ProgressReporter } from './progress.ts'
 import type { RunContext } from './stage-context.ts'
@@ -25,19 +26,21 @@ export async function runPlan(
   const { control, shares, ...prepared } = await prepareRun(plan, options)
   const [share] = shares
   invariant(share !== undefined, 'a run was divided among no threads')
+  const { clock = nodeClock, onNotice: notice = () => {} } = options
+  const log = patientLog(options.log, { clock, signal: control.abort, notice })
   const context: RunContext = {
     ...prepared,
     ...parts,
-    log: options.log,
+    log,
     plan,
     control,
     share,
     thread: 0,
-    trimmer: new Trimmer(options.log, plan),
-    clock: options.clock ?? nodeClock,
+    trimmer: new Trimmer(log, plan),
+    clock,
     onError: options.onError ?? 'fail',
     final: options.final ?? false,
-    notice: options.onNotice ?? (() => {}),
+    notice,
   }
   const stages = plan.stages.map((stage) => makeStage(context, stage))
   const reporter = new ProgressReporter(

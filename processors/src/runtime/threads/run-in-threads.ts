@@ -5,6 +5,7 @@ import type { Pipeline } from '../../pipeline.ts'
 import type { Stage } from '../../plan.ts'
 import type { Ends } from '../bounds.ts'
 import type { RunOptions, RunResult } from '../options.ts'
+import { patientLog } from '../patient-log.ts'
 import { prepareRun, type PreparedRun, resultOf } from '../prepare-run.ts'
 import { ProgressReporter } from '../progress.ts'
 import { Trimmer } from '../trimmer.ts'
@@ -33,7 +34,9 @@ export async function runInThreads(pipeline: Pipeline, options: RunOptions): Pro
   const gathered = new GatheredCounters(plan.stages)
   const clock = options.clock ?? nodeClock
   const reporter = new ProgressReporter(plan.pipeline, gathered.counters, clock, options.onProgress)
-  const trimmer = new Trimmer(options.log, plan)
+  const { onNotice: notice = () => {} } = options
+  const log = patientLog(options.log, { clock, signal: control.abort, notice })
+  const trimmer = new Trimmer(log, plan)
   const receive = receiver(run, options, gathered, trimmer)
   for (const [thread, share] of shares.entries()) {
     if (share.size === 0) continue

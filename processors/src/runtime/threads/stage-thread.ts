@@ -7,6 +7,7 @@ import { isPipeline } from '../../pipeline.ts'
 import type { Plan } from '../../plan.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
 import type { Ends } from '../bounds.ts'
+import { patientLog } from '../patient-log.ts'
 import { RunControl } from '../run-control.ts'
 import type { RunBounds, RunContext, RunTrimmer, StageRun } from '../stage-context.ts'
 import { makeStage, runStage } from '../stage-runs.ts'
@@ -115,8 +116,9 @@ async function importPlan(): Promise<Plan> {
 
 function contextFor(plan: Plan): RunContext {
   const { logId, topics, thread, share, onError, final } = data
+  const notice = (message: string) => report({ notice: message })
   return {
-    log,
+    log: patientLog(log, { clock: nodeClock, signal: control.abort, notice }),
     logId,
     plan,
     compile: compileChain,
@@ -130,7 +132,7 @@ function contextFor(plan: Plan): RunContext {
     final,
     thread,
     share,
-    notice: (message) => report({ notice: message }),
+    notice,
   }
 }
 
