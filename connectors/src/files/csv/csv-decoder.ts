@@ -3,7 +3,7 @@ import type { InputPlace } from '../input-error.ts'
 import { malformed } from '../input-error.ts'
 import type { FileRow, RowMaker } from '../row-maker.ts'
 import { compileRowMaker } from '../row-maker.ts'
-import { placeAt } from '../text/line-number.ts'
+import { placeIn } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 import type { ReadText } from '../text/text-values.ts'
 import { MISFIT, describeType, readText } from '../text/text-values.ts'
@@ -24,7 +24,7 @@ export class CsvDecoder {
   readonly #values: unknown[][]
   readonly #starts: readonly number[]
 
-  constructor(path: string, { columns, dialect }: CsvLayout) {
+  constructor(path: string, { columns, dialect }: Pick<CsvLayout, 'columns' | 'dialect'>) {
     this.#path = path
     this.#columns = columns
     this.#dialect = dialect
@@ -93,11 +93,11 @@ export class CsvDecoder {
 
   #locate(block: CsvBlock, index: number): Promise<InputPlace> {
     const start = skipEmptyLines(block.bytes, this.recordEnds(block)[index - 1] ?? 0)
-    return placeAt(this.#path, block.byte + start)
+    return placeIn(this.#path, block, block.byte + start)
   }
 
   async #nul(block: CsvBlock): Promise<Error> {
-    const place = await placeAt(this.#path, block.byte + block.bytes.indexOf(0))
+    const place = await placeIn(this.#path, block, block.byte + block.bytes.indexOf(0))
     return malformed(place, 'a NUL byte', 'Text holds none; take them out: tr -d "\\0".')
   }
 }

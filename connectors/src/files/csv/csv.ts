@@ -1,7 +1,9 @@
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { ColumnType, Sink, SourceReader } from '@millrace/processors'
+import type { ColumnType, Sink, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
+import { checkLimit, openLimited } from '../limited.ts'
+import { STDIN, sourceName } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { CsvFormatOptions } from './csv-format.ts'
@@ -20,6 +22,13 @@ export interface CsvOptions {
   readonly columns?: Readonly<Record<string, ColumnType>>
   /** A longer record is an error, so that an unclosed quote can't swallow the file. Default 16 MiB. */
   readonly maxRecordBytes?: number
+  /** Read only the first so many rows. */
+  readonly limit?: number
+  /**
+   * Go on as the file grows, through rotation by renaming, until the run is stopped. Columns that
+   * `columns` doesn't name are text then. A file that is cut is read from its beginning again.
+   */
+  readonly follow?: boolean
 }
 
 /**
@@ -29,19 +38,27 @@ export interface CsvOptions {
  *
  * The position is the byte after the last record (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
+ * With `follow` the file may grow. The path `-` is standard input, which can't be read again: each run
+ * reads what it is given.
  */
 export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): FileSource<Row> {
   checkOptions(options)
+  checkLimit('csv', options.limit)
+  const { follow = false, maxRecordBytes = 16 * 1024 * 1024 } = options
+  const live = { format: 'csv', maxRecordBytes, options } as const
+  const open = async (context: SourceContext): Promise<SourceReader<FileRow>> => {
+    // The parsers are loaded when a file is read, not whenever a pipeline is described.
+    if (path === STDIN) return (await import('../live/stdin.ts')).openStdin(live, context)
+    if (follow) return (await import('../live/follow.ts')).openFollowed(path, live, context)
+    return (await import('./csv-reader.ts')).openCsv(path, options, context)
+  }
   return {
     kind: 'source',
-    name: `csv ${basename(path)}`,
-    bounded: true,
-    path: resolve(path),
-    async open(context) {
-      // The parsers are loaded when a file is read, not whenever a pipeline is described.
-      const { openCsv } = await import('./csv-reader.ts')
-      return (await openCsv(path, options, context)) as unknown as SourceReader<Row>
-    },
+    name: sourceName('csv', path),
+    bounded: !follow || path === STDIN,
+    path: path === STDIN ? STDIN : resolve(path),
+    open: async (context) =>
+      (await openLimited(open, options.limit, context)) as unknown as SourceReader<Row>,
   }
 }
 

@@ -4,7 +4,7 @@ import { typeOfValue, widerType } from '../json-types.ts'
 import { parseJson } from '../parse-json.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
-import { placeAt } from '../text/line-number.ts'
+import { placeIn } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 
 /**
@@ -45,7 +45,7 @@ async function badLine(
   let byte = block.byte
   for (const line of lines.slice(0, index)) byte += Buffer.byteLength(line) + 1
   return malformed(
-    await placeAt(path, byte),
+    await placeIn(path, block, byte),
     `not valid JSON (${error.message})`,
     'Each line must be a JSON object of its own. Correct the line, or make lines of an array: ' +
       `jq -c '.[]' FILE.`,

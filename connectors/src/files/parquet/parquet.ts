@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
 import type { Sink, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
+import { STDIN } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { ParquetFormatOptions } from './parquet-format.ts'
@@ -28,6 +29,10 @@ export function parquet<Row = FileRow>(
   options: ParquetOptions = {},
 ): FileSource<Row> {
   const { limit } = options
+  if (path === STDIN) {
+    const next = 'Put it into a file first: its directory stands at its end.'
+    throw new UsageError('USAGE', `parquet: standard input can't be read as Parquet. ${next}`)
+  }
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0)) {
     throw new UsageError('USAGE', `parquet: limit is a number of rows, at least 0, not ${limit}.`)
   }

@@ -1,5 +1,6 @@
 import { openFile } from '../file-identity.ts'
 import type { InputPlace } from '../input-error.ts'
+import type { Block } from './block-cutter.ts'
 import { openBytes } from './byte-reader.ts'
 
 /**
@@ -28,6 +29,16 @@ async function lineAt(path: string, byte: number): Promise<number> {
 /** The place of a byte, with its line. */
 export async function placeAt(path: string, byte: number): Promise<InputPlace> {
   return { path, byte, line: await lineAt(path, byte) }
+}
+
+/** The place of a byte of a block; only where the block doesn't say its line, the file is read again. */
+export async function placeIn(
+  path: string,
+  { bytes, byte: start, line }: Pick<Block, 'bytes' | 'byte' | 'line'>,
+  byte: number,
+): Promise<InputPlace> {
+  if (line === undefined) return placeAt(path, byte)
+  return { path, byte, line: line + countLineFeeds(bytes.subarray(0, byte - start)) }
 }
 
 /** How many line feeds there are. */

@@ -1,15 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import { malformed } from '../input-error.ts'
 import type { Block } from './block-cutter.ts'
-import { placeAt } from './line-number.ts'
+import { placeIn } from './line-number.ts'
 
 /** @throws RejectedError INPUT_MALFORMED naming the first byte that is not UTF-8. */
 export async function requireUtf8(
   path: string,
-  block: Pick<Block, 'bytes' | 'byte'>,
+  block: Pick<Block, 'bytes' | 'byte' | 'line'>,
 ): Promise<void> {
   if (isUtf8(block.bytes)) return
-  const place = await placeAt(path, block.byte + findInvalidUtf8(block.bytes))
+  const place = await placeIn(path, block, block.byte + findInvalidUtf8(block.bytes))
   throw malformed(place, 'not UTF-8', 'Convert the file: iconv -f LATIN1 -t UTF-8.')
 }
 

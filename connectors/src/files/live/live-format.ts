@@ -1,0 +1,124 @@
+import type { Column } from '@millrace/processors'
+import type { CsvBlock } from '../csv/csv-blocks.ts'
+import { guessDelimiter, nameColumns } from '../csv/csv-columns.ts'
+import { CsvDecoder } from '../csv/csv-decoder.ts'
+import { splitExactly } from '../csv/csv-records.ts'
+import { type CsvScan, scanCsv } from '../csv/csv-scan.ts'
+import type { CsvOptions } from '../csv/csv.ts'
+import { malformed } from '../input-error.ts'
+import { decodeLines } from '../ndjson/ndjson-decoder.ts'
+import type { FileRow } from '../row-maker.ts'
+import { type Block, findLastLine } from '../text/block-cutter.ts'
+import { placeIn } from '../text/line-number.ts'
+
+/** How records of a live input are found and read; one for each file, since each may begin with a header. */
+export interface LiveFormat {
+  readonly findEnd: (bytes: Buffer, isLast: boolean) => number
+  rows(block: Block): Promise<FileRow[]>
+}
+
+/** What a file has before its first record, as its position keeps it: CSV's header. */
+export type LiveHeader = { readonly delimiter: string; readonly names: readonly string[] }
+
+/** JSON lines. */
+export function liveNdjson(path: string): LiveFormat {
+  return { findEnd: findLastLine, rows: (block) => decodeLines(path, withoutMark(block)) }
+}
+
+/**
+ * CSV whose types can't be looked for in rows that are not there yet: columns are text unless
+ * `columns` says otherwise.
+ */
+export class LiveCsv implements LiveFormat {
+  readonly #path: string
+  readonly #options: CsvOptions
+  #header: LiveHeader | undefined
+  #decoder: CsvDecoder | undefined
+  #scan: CsvScan | undefined
+
+  /** @param header when the file's was read before. */
+  constructor(path: string, options: CsvOptions, header?: LiveHeader) {
+    this.#path = path
+    this.#options = options
+    if (header !== undefined) this.#begin(header)
+  }
+
+  get header(): LiveHeader | undefined {
+    return this.#header
+  }
+
+  readonly findEnd = (bytes: Buffer, isLast: boolean): number => {
+    this.#scan = scanCsv(
+      bytes,
+      this.#dialect(this.#header?.delimiter ?? firstDelimiter(bytes)),
+      isLast,
+    )
+    return this.#scan.malformed ? bytes.length : this.#scan.end
+  }
+
+  async rows(cut: Block): Promise<FileRow[]> {
+    let block = withoutMark(cut)
+    if (this.#scan?.malformed) {
+      const { at, reason } = this.#scan.malformed
+      const next = 'Double quotes inside quoted fields, or turn quoting off with quote: "".'
+      throw malformed(await placeIn(this.#path, cut, cut.byte + at), reason, next)
+    }
+    if (this.#decoder === undefined) block = this.#readHeader(block)
+    if (block.bytes.length === 0 || this.#decoder === undefined) return []
+    const scan = scanCsv(block.bytes, this.#dialect(this.#header?.delimiter ?? ','), true)
+    return this.#decoder.decode({ ...block, scan } satisfies CsvBlock)
+  }
+
+  #readHeader(block: Block): Block {
+    const { header = true, columns = {} } = this.#options
+    const dialect = this.#dialect(this.#options.delimiter ?? firstDelimiter(block.bytes))
+    const [first] = splitExactly(block.bytes.toString('utf8'), dialect)
+    if (first === undefined) return block
+    const names = nameColumns(
+      this.#path,
+      header ? first.record : undefined,
+      columns,
+      first.record.length,
+    )
+    this.#begin({ delimiter: dialect.delimiter, names })
+    const length = header ? first.info.bytes : 0
+    return {
+      ...block,
+      bytes: block.bytes.subarray(length),
+      byte: block.byte + length,
+      ...lineAfter(block, header),
+    }
+  }
+
+  #begin(header: LiveHeader): void {
+    const { columns: declared = {} } = this.#options
+    const columns = header.names.map((name): Column => {
+      const type = Object.hasOwn(declared, name) ? declared[name] : undefined
+      return { name, type: type ?? 'string', nullable: true }
+    })
+    this.#header = header
+    const dialect = this.#dialect(header.delimiter)
+    this.#decoder = new CsvDecoder(this.#path, { columns, dialect })
+  }
+
+  #dialect(delimiter: string): { delimiter: string; quote: string; null: string } {
+    const { quote = '"', null: nullText = '' } = this.#options
+    return { delimiter: this.#options.delimiter ?? delimiter, quote, null: nullText }
+  }
+}
+
+function lineAfter({ line }: Block, hasHeader: boolean): { line?: number } {
+  return line === undefined ? {} : { line: line + (hasHeader ? 1 : 0) }
+}
+
+function firstDelimiter(bytes: Buffer): string {
+  const end = bytes.indexOf(0x0a)
+  return guessDelimiter(bytes.toString('utf8', 0, end < 0 ? bytes.length : end))
+}
+
+/** Without the byte order mark that a file may begin with. */
+function withoutMark(block: Block): Block {
+  const { bytes } = block
+  const hasMark = block.byte === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  return hasMark ? { ...block, byte: 3, bytes: bytes.subarray(3) } : block
+}
