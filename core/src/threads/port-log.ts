@@ -29,6 +29,7 @@ import type { Position, TopicPartition } from '../record.ts'
 import { carriedError } from './carried-error.ts'
 import type { Answer, LogCall, Request } from './messages.ts'
 import { tight } from './owned-bytes.ts'
+import { Slabs } from './slabs.ts'
 
 interface Pending {
   readonly resolve: (result: never) => void
@@ -39,6 +40,7 @@ type ResultOf<C extends LogCall> = Awaited<ReturnType<Log[C]>>
 
 export class PortLog implements Log {
   readonly #channel: Channel
+  readonly #slabs = new Slabs()
   readonly #pending = new Map<number, Pending>()
   #nextId = 0
   /** Why calls fail from now on. */
@@ -81,9 +83,16 @@ export class PortLog implements Log {
     return this.#call('deleteTopic', name)
   }
 
-  append(request: AppendRequest): Promise<AppendResult> {
+  async append(request: AppendRequest): Promise<AppendResult> {
     // Copied, not moved: a producer sends the same bytes again when the log was unavailable.
-    return this.#call('append', { ...request, batch: tight(request.batch) })
+    const slab = this.#slabs.take(request.batch)
+    if (slab === undefined) {
+      return this.#call('append', { ...request, batch: tight(request.batch) })
+    }
+    const result = await this.#call('append', { ...request, batch: slab })
+    // After an error a write of these bytes may still be under way.
+    this.#slabs.giveBack(slab)
+    return result
   }
 
   fetch(request: FetchRequest): Promise<FetchResult> {
