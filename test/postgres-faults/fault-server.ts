@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,9 +22,12 @@ export class FaultServer {
     this.#server = server
   }
 
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<FaultServer> {
-    const directory = await fs.mkdtemp(path.join(tmpdir(), 'millrace-faults-'))
-    await fs.chmod(directory, 0o755)
+  /** @param within a directory to live in, instead of a temporary one. */
+  static async start(
+    settings: Readonly<Record<string, string>> = {},
+    within?: string,
+  ): Promise<FaultServer> {
+    const directory = within ?? (await temporaryDirectory())
     const all = { shared_buffers: '32MB', ...settings }
     const server = await startPostgres({ directory: path.join(directory, 'pg'), settings: all })
     return new FaultServer(directory, all, server)
@@ -33,6 +35,11 @@ export class FaultServer {
 
   get url(): string {
     return this.#server.url
+  }
+
+  /** Where its tables lie. */
+  get data(): string {
+    return path.join(this.directory, 'pg', 'data')
   }
 
   get port(): number {
@@ -93,10 +100,22 @@ export class FaultServer {
     await fs.rm(this.directory, { recursive: true, force: true })
   }
 
+  /** Starts it where it has died; else does nothing. */
+  async startAgain(): Promise<void> {
+    await this.#start()
+  }
+
   async #start(): Promise<void> {
     const settings = this.#settings
     this.#server = await startPostgres({ directory: path.join(this.directory, 'pg'), settings })
   }
+}
+
+/** A directory of its own for one test file, which a server of another account may enter. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await fs.mkdtemp(path.join(tmpdir(), 'millrace-faults-'))
+  await fs.chmod(directory, 0o755)
+  return directory
 }
 
 /** Mounts a small file system in memory; undefined where that is not allowed. */
@@ -118,9 +137,4 @@ export function mountTmpfs(directory: string, megabytes: number): (() => void) |
 /** Gives a mounted tmpfs more room, while it is in use. */
 export function growTmpfs(directory: string, megabytes: number): void {
   execFileSync('mount', ['-o', `remount,size=${megabytes}m`, directory], { stdio: 'ignore' })
-}
-
-/** Is the process stopped, as after SIGSTOP? */
-export function isFrozen(pid: number): boolean {
-  return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
 }

@@ -10,7 +10,7 @@ export const ways = ['load append', 'load upsert', 'run append', 'run upsert'] a
 export type Way = (typeof ways)[number]
 
 /** Records of the input. */
-export const records = 100_000
+export const records = 60_000
 /** Keys of an upsert; of each the last record stays. */
 const keys = 20_000
 
@@ -55,15 +55,16 @@ export class Workshop {
   }
 
   /** Starts a command that fills a table. */
-  start(way: Way, table: string, url: string, more: readonly string[] = []): Run {
+  start(way: Way, table: string, url: string, env: Readonly<Record<string, string>> = {}): Run {
     const isLoad = way.startsWith('load')
     const upsert = way.endsWith('upsert')
     const words = isLoad
       ? ['load', 'input.csv', '--table', table, ...(upsert ? ['--key', 'id'] : [])]
       : ['run', `${upsert ? 'upsert' : 'append'}.ts`, '--log', `log-${table}`, '--connections', '1']
-    return start(this.directory, [...words, '--quiet', ...more], {
+    return start(this.directory, [...words, '--quiet'], {
       DATABASE_URL: url,
       TABLE: table,
+      ...env,
     })
   }
 

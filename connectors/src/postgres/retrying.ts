@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RejectedError, UnavailableError, UsageError } from '@millrace/core'
+import { MillraceError, RejectedError, UnavailableError, UsageError } from '@millrace/core'
 import type { SinkContext } from '@millrace/processors'
 import { codeOf, isServerError, verdictOf, wordsOf } from './server-errors.ts'
 import { loginRefusal } from './session-login.ts'
@@ -22,8 +22,7 @@ export interface Endeavour {
  * Tries again, with back-off and jitter, what may pass by itself: a lost connection, a deadlock, a
  * server that restarts. Everything else is thrown in our own words.
  *
- * @throws the signal's reason, when it fired while waiting.
- * @throws UnavailableError it did not pass in time.
+ * @throws UnavailableError it did not pass in time, or before the context's signal fired.
  * @throws RejectedError PostgreSQL refuses the data without naming a row.
  * @throws UsageError rights, or a table that was changed meanwhile.
  */
@@ -47,10 +46,22 @@ export async function retrying<T>(endeavour: Endeavour, work: () => Promise<T>):
       )
       // What is under way in the database is ended by its watch, not here.
       await sleep(delayMs, undefined, { signal: context.signal }).catch(() => {
-        throw context.signal.reason
+        throw givenUp(error, endeavour)
       })
     }
   }
+}
+
+/** An interrupt waits for what is under way, but not for ever. */
+function givenUp(error: unknown, { context, database }: Endeavour): unknown {
+  const { reason } = context.signal
+  if (reason instanceof MillraceError) return reason
+  return new UnavailableError(
+    'UNAVAILABLE',
+    `What was under way could not be stored in time after the interrupt, and was given up; PostgreSQL at ` +
+      `${database}: ${wordsOf(error)} (${codeOf(error)}). What was committed stays, and the next run goes on from there.`,
+    { cause: error },
+  )
 }
 
 /** Doubles each time, with jitter, so that many that failed together don't come back together. */

@@ -3,7 +3,9 @@ import { ConnectionLostError } from './server-errors.ts'
 import { Session } from './session.ts'
 import type { Database } from './session.ts'
 
-const lookEveryMs = 5_000
+const tickMs = 1_000
+/** So long nothing moves before a second session is opened; and again as long until the next look. */
+const lookAfterMs = 4_000
 /** A session on which nothing moves and that the server waits for, or doesn't know, has lost its line. */
 const lostAfterMs = 30_000
 const repeatNoticeMs = 60_000
@@ -56,6 +58,7 @@ class SessionWatch {
   readonly #timer: NodeJS.Timeout
   readonly #stopped = new AbortController()
   #isLooking = false
+  #lookedMs = 0
   #bytesMoved: number
   #stillSinceMs = performance.now()
   #unreachableSinceMs: number | undefined
@@ -65,7 +68,7 @@ class SessionWatch {
   constructor(watched: Watched) {
     this.#watched = watched
     this.#bytesMoved = watched.session.bytesMoved
-    this.#timer = setInterval(() => void this.#tick(), lookEveryMs)
+    this.#timer = setInterval(() => void this.#tick(), tickMs)
     this.#timer.unref()
     if (watched.signal.aborted) this.#end()
     else watched.signal.addEventListener('abort', this.#end)
@@ -98,7 +101,8 @@ class SessionWatch {
       this.#stillSinceMs = nowMs
       return
     }
-    if (this.#isLooking) return
+    const quietSinceMs = Math.max(this.#stillSinceMs, this.#lookedMs)
+    if (this.#isLooking || nowMs - quietSinceMs < lookAfterMs) return
     this.#isLooking = true
     try {
       const standing = await this.#look()
@@ -108,6 +112,7 @@ class SessionWatch {
       // A server that refuses (full, starting) has answered all the same.
       this.#unreachableSinceMs = undefined
     } finally {
+      this.#lookedMs = performance.now()
       this.#isLooking = false
     }
   }
