@@ -20,7 +20,7 @@ export function printRows(
   rows: readonly Readonly<Record<string, Cell>>[],
   options: OutputOption,
 ): void {
-  const text = options.output === 'json' ? jsonLines(rows) : table(rows)
+  const text = options.output === 'json' ? jsonLines(rows) : alignedTable(rows)
   if (text !== '') process.stdout.write(`${text}\n`)
 }
 
@@ -28,7 +28,8 @@ function jsonLines(rows: readonly object[]): string {
   return rows.map((row) => JSON.stringify(row)).join('\n')
 }
 
-function table(rows: readonly Readonly<Record<string, Cell>>[]): string {
+/** Rows aligned under headings. */
+export function alignedTable(rows: readonly Readonly<Record<string, Cell>>[]): string {
   const names = Object.keys(rows[0] ?? {})
   const columns = names.map((name) => {
     const cells = rows.map((row) => shown(row[name]))

@@ -1,7 +1,15 @@
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  createWriteStream,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { type PostgresServer, startPostgres } from '@millrace/connectors/testing'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -114,4 +122,100 @@ test('a database that cannot be reached ends with 4', async () => {
   const { code, stderr } = await load(['people.csv', '--to', to, '--table', 'people'])
   expect(code).toBe(4)
   expect(stderr).not.toContain('secret')
+})
+
+test('several files and patterns go into one table, by the names of their columns; a rerun takes only the new one', async () => {
+  mkdirSync(join(cwd, 'parts'))
+  writeFileSync(join(cwd, 'parts/a.csv'), 'id,name\n1,a\n2,b\n')
+  writeFileSync(join(cwd, 'parts/b.csv.gz'), gzipSync('name,id\nc,3\n'))
+  writeFileSync(join(cwd, 'more.csv'), zstdCompressSync('id,name\n4,d\n'))
+  const words = ['parts/*.csv*', 'more.csv', '--table', 'parts', '--create', '--connections', '3']
+  expect(await load(words)).toMatchObject({ code: 0 })
+  writeFileSync(join(cwd, 'parts/c.csv'), 'id,name\n5,e\n')
+  const again = await load(words)
+  expect(again).toMatchObject({ code: 0 })
+  expect(again.stderr).toContain('parts has 5 rows')
+  const { rows } = await database.query('SELECT * FROM parts ORDER BY id')
+  expect(rows.map(Object.values)).toEqual(
+    ['a', 'b', 'c', 'd', 'e'].map((name, i) => [`${i + 1}`, name]),
+  )
+  writeFileSync(join(cwd, 'parts/d.csv'), 'id,nmae\n6,f\n')
+  const wrong = await load(words)
+  expect(wrong.code).toBe(2)
+  expect(wrong.stderr).toMatch(/d\.csv lacks the column "name"/)
+  expect(await count('parts')).toBe(5)
+})
+
+test('columns are renamed, left out and named anew', async () => {
+  writeFileSync(join(cwd, 'old.csv'), 'Old Id;secret;note\n1;x;-\n2;y;"-"\n')
+  const words = ['--rename', 'Old Id=id', '--skip', 'secret', '--null', '-', '--type', 'note=text']
+  const named = await load(['old.csv', '--table', 'renamed', '--create', ...words])
+  expect(named).toMatchObject({ code: 0 })
+  expect((await database.query('SELECT * FROM renamed ORDER BY id')).rows).toEqual([
+    { id: '1', note: null },
+    { id: '2', note: '-' },
+  ])
+  writeFileSync(join(cwd, 'bare.csv'), '7|seven\n')
+  const bare = ['bare.csv', '--table', 'renamed', '--no-header', '--columns', 'id,note']
+  expect(await load(bare)).toMatchObject({ code: 0 })
+  expect(await count('renamed')).toBe(3)
+  const unknown = await load(['old.csv', '--table', 'renamed', '--rename', 'nope=id'])
+  expect(unknown).toMatchObject({ code: 2 })
+  expect(unknown.stderr).toContain('has no column "nope"')
+})
+
+test('refused records are kept as they stood, and can be loaded once they are mended', async () => {
+  const bad = 'x2,"two\nlines"\n3\n'
+  writeFileSync(join(cwd, 'mixed.csv'), `id,name\n1,one\n${bad}4,four\n`)
+  await database.query('CREATE TABLE mixed (id int, name text)')
+  const first = await load(['mixed.csv', '--table', 'mixed', '--rejects', 'bad-records.csv'])
+  expect(first.code).toBe(3)
+  expect(first.stderr).toContain('2 records refused')
+  expect(await count('mixed')).toBe(2)
+  expect(readFileSync(join(cwd, 'bad-records.csv'), 'utf8')).toBe(`id,name\n${bad}`)
+  const causes = readFileSync(join(cwd, 'bad-records.csv.causes.ndjson'), 'utf8').trim().split('\n')
+  expect(causes.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    { file: 'mixed.csv', line: 3, byte: 14, column: 'id', code: '22P02' },
+    { line: 5, byte: 29, cause: '1 field where there should be 2' },
+  ])
+  writeFileSync(join(cwd, 'mended.csv'), 'id,name\n2,"two\nlines"\n3,three\n')
+  expect((await load(['mended.csv', '--table', 'mixed'])).code).toBe(0)
+  expect(await count('mixed')).toBe(4)
+  const few = ['--rejects', 'few.csv', '--max-rejects', '1', '--name', 'few']
+  const tooMany = await load(['mixed.csv', '--table', 'mixed', ...few])
+  expect(tooMany.code).toBe(1)
+  expect(tooMany.stderr).toContain('more than the 1')
+  expect(await count('mixed')).toBe(4)
+})
+
+test('a dry run says what would happen, and does nothing', async () => {
+  writeFileSync(
+    join(cwd, 'kinds.csv'),
+    'n,big,amount,ok,day,at,id,doc,code,none\n' +
+      '1,12345678901234567890,1.5,true,2001-02-03,2001-02-03T04:05:06Z,c0ffee00-1234-4abc-8def-0123456789ab,"{""a"":1}",007,\n',
+  )
+  const { code, stdout } = await load(['kinds.csv', '--table', 'kinds', '--create', '--dry-run'])
+  expect(code).toBe(0)
+  expect(stdout).toContain(
+    'CREATE TABLE IF NOT EXISTS "kinds" ("n" bigint, "big" numeric, "amount" double precision, ' +
+      '"ok" boolean, "day" date, "at" timestamp with time zone, "id" uuid, "doc" jsonb, "code" text, "none" text)',
+  )
+  expect(stdout).toContain('about 1 rows')
+  expect(stdout).toMatch(/code +string +.*"007" is nothing narrower/)
+  const { rows } = await database.query(`SELECT to_regclass('kinds') AS found`)
+  expect(rows).toEqual([{ found: null }])
+  writeFileSync(join(cwd, 'at.ndjson'), '{"at":"2001-02-03T04:05:06Z","n":1}\n')
+  await database.query('CREATE TABLE planned (n int)')
+  const json = await load(['at.ndjson', '--table', 'planned', '--dry-run'])
+  expect(json.code).toBe(2)
+  expect(json.stdout).toMatch(/at +timestamp/)
+  expect(json.stdout).toContain('The table has no column "at"')
+})
+
+test('a value that breaks the inferred type is named, with what to do', async () => {
+  const numbers = Array.from({ length: 30_000 }, (_, n) => `${n},some padding\n`).join('')
+  writeFileSync(join(cwd, 'late.csv'), `n,pad\n${numbers}A1,x\n`)
+  const { code, stderr } = await load(['late.csv', '--table', 'late', '--create'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/late\.csv, line 30002 \(byte \d+\), column "n".*--type n=text/)
 })

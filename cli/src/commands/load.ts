@@ -1,75 +1,49 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { LoadResult } from '@millrace/connectors'
 import { exitCode } from '../exit-code.ts'
 import { Interrupt } from '../interrupt.ts'
-import { shortCount, shortDuration } from '../numbers.ts'
+import { addLoadOptions, type LoadCommandOptions } from '../load/load-options.ts'
+import { counted, shortCount, shortDuration } from '../numbers.ts'
 import { loadMeter } from '../progress/load-meter.ts'
 import { progressView } from '../progress/progress-view.ts'
 import { paint, say } from '../talk.ts'
 
-/** What `millrace load` can be told. */
-export interface LoadCommandOptions {
-  readonly to?: string
-  readonly table: string
-  readonly mode?: 'append' | 'upsert'
-  readonly key?: readonly string[]
-  readonly create?: boolean
-  readonly format?: 'parquet' | 'csv' | 'ndjson'
-  readonly name?: string
-  readonly quiet?: boolean
-}
-
 export default function define(command: Command): void {
-  command
-    .argument('<file>', 'Parquet, CSV or NDJSON; the latter two also compressed')
-    .addOption(new Option('--to <url>', 'the database, as postgres://…').env('DATABASE_URL'))
-    .requiredOption('--table <name>', 'table, or schema.table')
-    .addOption(
-      new Option(
-        '--mode <mode>',
-        'a row for each record, or one for each key (default with --key)',
-      ).choices(['append', 'upsert']),
-    )
-    .option('--key <columns>', 'what identifies a row: columns, separated by commas', columnList)
-    .option('--create', 'make the table when it is missing')
-    .addOption(
-      new Option('--format <format>', "of the file; default by its name's ending").choices([
-        'parquet',
-        'csv',
-        'ndjson',
-      ]),
-    )
-    .option('--name <name>', 'what the load is remembered by; another name loads the file again')
-    .option('-q, --quiet', 'no progress')
-    .addHelpText('after', examples)
-    .action(load)
+  command.argument(
+    '<file...>',
+    "Parquet, CSV or NDJSON, the latter two also as gzip or zstd; 'data/*.csv'; or a database, as postgres://…",
+  )
+  addLoadOptions(command)
+  command.addHelpText('after', examples).action(load)
 }
 
 const examples = `
 Rows and position are committed together: a load that was killed goes on where it stopped, and a
 second run does nothing.
 
-Example:
-  millrace load flights.parquet --to postgres://localhost/mill --table flights --create`
+Examples:
+  millrace load flights.parquet --to postgres://localhost/mill --table flights --create
+  millrace load 'orders-*.csv.gz' --table orders --rejects bad.csv
+  millrace load postgres://old/shop --from-table orders --to postgres://new/shop --table orders`
 
-function columnList(text: string): string[] {
-  return text.split(',').map((column) => column.trim())
-}
-
-async function load(file: string, options: LoadCommandOptions): Promise<void> {
-  const { openLoad } = await import('../open-load.ts')
-  const start = openLoad(file, options)
+async function load(words: string[], options: LoadCommandOptions): Promise<void> {
+  const { startLoad, planLoad } = await import('../load/start-load.ts')
+  if (options.dryRun === true) return planLoad(words, options)
+  const label = words.length === 1 ? withoutDatabase(words[0] ?? '') : `${words.length} files`
+  const start = startLoad(words, options)
   const view = await progressView(options)
   const interrupt = new Interrupt('Committing what is under way. Ctrl-C again stops at once.')
   try {
     const result = await start({
       signal: interrupt.signal,
-      onProgress: (progress) => view.update([loadMeter(file, progress)]),
+      onProgress: (progress) => view.update([loadMeter(label, progress)]),
       onNotice: (message) => view.notice(message),
     })
     view.stop()
-    conclude(result, file, options.table)
-    process.exitCode = result.outcome === 'stopped' ? interrupt.code : exitCode.ok
+    conclude(result, label, options)
+    const isPartial = result.rejected > 0
+    process.exitCode =
+      result.outcome === 'stopped' ? interrupt.code : isPartial ? exitCode.partial : exitCode.ok
   } catch (error) {
     view.stop()
     throw error
@@ -78,14 +52,25 @@ async function load(file: string, options: LoadCommandOptions): Promise<void> {
   }
 }
 
-function conclude(result: LoadResult, file: string, table: string): void {
-  const { outcome, rows, rowsBefore, elapsedMs } = result
+/** Databases are called by their name alone. */
+function withoutDatabase(word: string): string {
+  return /^postgres(ql)?:\/\//.test(word) ? 'the database' : word
+}
+
+function conclude(result: LoadResult, label: string, options: LoadCommandOptions): void {
+  const { outcome, rows, rowsBefore, elapsedMs, rejected } = result
+  const { table, rejects } = options
   const took = shortDuration(elapsedMs / 1000)
   const done = paint('green', '✓')
-  if (outcome === 'unchanged') return say(`${done} ${file} is in ${table} already: ${rows} rows.`)
+  if (rejected > 0) {
+    say(
+      `${paint('yellow', '!')} ${counted(rejected, 'record')} refused: see ${rejects}, and why in ${rejects}.causes.ndjson.`,
+    )
+  }
+  if (outcome === 'unchanged') return say(`${done} ${label} is in ${table} already: ${rows} rows.`)
   const resumed = rowsBefore > 0 ? `, ${shortCount(rowsBefore)} of them by earlier runs` : ''
   if (outcome === 'loaded')
-    return say(`${done} ${table} has ${rows} rows of ${file}${resumed}, in ${took}.`)
+    return say(`${done} ${table} has ${rows} rows of ${label}${resumed}, in ${took}.`)
   say(
     `${paint('yellow', '■')} Stopped after ${rows} rows${resumed}; the same command goes on from there.`,
   )

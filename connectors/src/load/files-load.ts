@@ -158,8 +158,14 @@ function explained(error: unknown, file: FileLoad | undefined): unknown {
   }
   if (!(error instanceof RejectedError) || error.code !== 'ROW_REFUSED') return error
   const { code, facts } = error
-  const message = `${error.message}. ${nextStep(file?.rows ?? 0)}`
+  const message = `${error.message}. ${typeHint(facts)}${nextStep(file?.rows ?? 0)}`
   return new RejectedError(code, message, { cause: error, facts })
+}
+
+/** The table may have been made from a sample that had no such value. */
+function typeHint({ column, code }: Readonly<Record<string, unknown>>): string {
+  if (typeof column !== 'string' || typeof code !== 'string' || !/^22/.test(code)) return ''
+  return `If the type of a new table is wrong, drop it and make it with --type ${column}=text. `
 }
 
 /** What to do about a row that the table refuses; a corrected file is another file. */

@@ -183,7 +183,14 @@ describe('nothing is lost or doubled', () => {
     let kills = 0
     for (;;) {
       const program = new URL('./testing/load-fixture.ts', import.meta.url).pathname
-      const child = spawn(process.execPath, [program, path, database.url, 'killed'])
+      const options = {
+        paths: [path],
+        format: 'csv',
+        url: database.url,
+        table: 'killed',
+        connections: 1,
+      }
+      const child = spawn(process.execPath, [program, JSON.stringify(options)])
       child.stdout.once('data', () => {
         kills++
         setTimeout(() => child.kill('SIGKILL'), kills * 7)

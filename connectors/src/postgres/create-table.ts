@@ -32,9 +32,7 @@ export async function createTable(
   key: readonly string[],
 ): Promise<void> {
   const table = quoteTable(name)
-  const definitions = columns.map((column) => definitionOf(column, key.includes(column.name)))
-  if (key.length > 0) definitions.push(`PRIMARY KEY (${quoteList(key)})`)
-  const sql = `CREATE TABLE IF NOT EXISTS ${table} (${definitions.join(', ')})`
+  const sql = createTableSql(name, columns, key)
   try {
     await session.query(`BEGIN; SELECT pg_advisory_xact_lock(7205759403); ${sql}; COMMIT`)
   } catch (error) {
@@ -46,6 +44,17 @@ export async function createTable(
       { cause: error },
     )
   }
+}
+
+/** The statement that makes such a table. */
+export function createTableSql(
+  name: TableName,
+  columns: readonly Column[],
+  key: readonly string[],
+): string {
+  const definitions = columns.map((column) => definitionOf(column, key.includes(column.name)))
+  if (key.length > 0) definitions.push(`PRIMARY KEY (${quoteList(key)})`)
+  return `CREATE TABLE IF NOT EXISTS ${quoteTable(name)} (${definitions.join(', ')})`
 }
 
 /**

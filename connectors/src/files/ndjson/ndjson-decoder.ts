@@ -6,6 +6,7 @@ import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
 import { placeIn } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
+import { inferType } from '../text/text-values.ts'
 
 /**
  * Parses a block of lines, an object on each; empty lines are passed over. Integers past
@@ -52,13 +53,24 @@ async function badLine(
   )
 }
 
+/** Kinds of text that are more than text; numbers and booleans JSON has of its own. */
+const textTypes: readonly ColumnType[] = ['date', 'timestamp', 'uuid']
+
 /** Names and types of the top-level properties of a sample, in order of appearance. */
 export function inferColumns(sample: readonly FileRow[]): Column[] {
   const types = new Map<string, ColumnType | undefined>()
+  const texts = new Map<string, string[]>()
   for (const row of sample) {
     for (const [name, value] of Object.entries(row)) {
       types.set(name, widerType(types.get(name), typeOfValue(value)))
+      if (typeof value !== 'string') continue
+      const known = texts.get(name)
+      if (known) known.push(value)
+      else texts.set(name, [value])
     }
   }
-  return [...types].map(([name, type]) => ({ name, type: type ?? 'string', nullable: true }))
+  return [...types].map(([name, type = 'string']) => {
+    const narrower = type === 'string' ? inferType(texts.get(name) ?? []) : type
+    return { name, type: textTypes.includes(narrower) ? narrower : type, nullable: true }
+  })
 }

@@ -136,6 +136,7 @@ const inferred: readonly (readonly [ColumnType, (text: string) => boolean])[] = 
   ['date', (text) => readText.date(text) !== MISFIT],
   ['timestamp', (text) => text.length > 10 && readTime(text) !== MISFIT],
   ['uuid', (text) => UUID.test(text)],
+  ['json', (text) => /^\s*[[{]/.test(text) && readJson(text) !== MISFIT],
 ]
 
 /** The narrowest type that fits all of a sample's texts; `string` when there are none. */

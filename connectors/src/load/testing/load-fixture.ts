@@ -1,12 +1,41 @@
+import pg from 'pg'
 import { csv } from '../../files/csv/csv.ts'
+import { ndjson } from '../../files/ndjson/ndjson.ts'
 import { postgres } from '../../postgres/postgres.ts'
 import { load } from '../load.ts'
 
-/** For tests that kill it: loads a CSV file, and says when it has begun. */
-const [path = '', url = '', table = ''] = process.argv.slice(2)
+/** What {@link load} is told by a test that kills it. */
+export interface FixtureOptions {
+  readonly paths: readonly string[]
+  readonly format: 'csv' | 'ndjson'
+  readonly url: string
+  readonly table: string
+  readonly connections: number
+  readonly rejects?: string
+  /** The process dies as it sends its statement of this number, from 1: before, or just after. */
+  readonly killAtStatement?: number
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as FixtureOptions
+const { paths, format, url, table, connections, rejects, killAtStatement = Infinity } = options
+
+let statements = 0
+// oxlint-disable-next-line typescript/unbound-method -- called with the client it was called on
+const send = pg.Client.prototype.query as (this: pg.Client, ...all: unknown[]) => unknown
+pg.Client.prototype.query = function (this: pg.Client, ...all: unknown[]): unknown {
+  statements += 1
+  const isLast = statements === killAtStatement
+  if (isLast && statements % 2 === 0) process.kill(process.pid, 'SIGKILL')
+  const result = send.apply(this, all)
+  if (isLast) setImmediate(() => process.kill(process.pid, 'SIGKILL'))
+  return result
+} as typeof pg.Client.prototype.query
+
 await load({
-  source: csv(path),
-  sink: postgres(url).table(table),
+  source: paths.map((path) => (format === 'csv' ? csv(path) : ndjson(path))),
+  sink: postgres(url).table(table, { connections }),
+  connections,
   transactionBytes: 150_000,
+  ...(rejects !== undefined && { rejects: { path: rejects } }),
   onProgress: ({ rows }) => void process.stdout.write(`${rows}\n`),
 })

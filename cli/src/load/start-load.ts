@@ -1,0 +1,40 @@
+import { load, type LoadOptions, type LoadResult, planLoad as plan } from '@millrace/connectors'
+import { exitCode } from '../exit-code.ts'
+import { describePlan } from './describe-plan.ts'
+import type { LoadCommandOptions } from './load-options.ts'
+import { databaseOf, openLoad } from './open-load.ts'
+
+/** How a load is watched and stopped. */
+export type Watching = Pick<LoadOptions<never>, 'signal' | 'onProgress' | 'onNotice'>
+
+/**
+ * Turns the words of `millrace load` into something that is ready to start.
+ *
+ * @throws UsageError when the inputs, the database or the format aren't some.
+ */
+export function startLoad(
+  words: readonly string[],
+  options: LoadCommandOptions,
+): (how: Watching) => Promise<LoadResult> {
+  const opened = openLoad(words, options)
+  return (how) => load({ ...opened, ...how })
+}
+
+/** Says what a load would do, on standard output. */
+export async function planLoad(
+  words: readonly string[],
+  options: LoadCommandOptions,
+): Promise<void> {
+  const { source, mapping } = openLoad(words, options)
+  const { table, key, create = false } = options
+  const found = await plan({
+    source,
+    url: databaseOf(options),
+    table,
+    create,
+    ...(mapping !== undefined && { mapping }),
+    ...(key !== undefined && { key }),
+  })
+  process.stdout.write(`${describePlan(found, table)}\n`)
+  if (found.problems.length > 0) process.exitCode = exitCode.usage
+}
