@@ -3,13 +3,13 @@ import type { Chain } from '../operators/chain.ts'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
 import type { DurableStore, StoreSpec } from '../state/store.ts'
+import { Changelog, type OutdatedChanges } from './changelog.ts'
 import type { Epoch } from './epoch.ts'
 import { Failures } from './failures.ts'
 import { MergedInputs, type RecordReceiver } from './merged-inputs.ts'
 import type { OutputWriter } from './output-writer.ts'
 import { PartitionInput } from './partition-input.ts'
 import type { StageCounters } from './progress.ts'
-import { restoreStore } from './restore.ts'
 import type { RunContext } from './stage-context.ts'
 import { StageTask } from './stage-task.ts'
 import type { TransactionalWriter } from './transactional-writer.ts'
@@ -40,6 +40,7 @@ export class ProcessTask implements RecordReceiver {
   readonly inputs: MergedInputs
   readonly #options: ProcessTaskOptions
   readonly #stores = new Map<string, DurableStore>()
+  readonly #changelogs: readonly Changelog[]
   readonly #totals: TaskTotals
   readonly #chain: Chain
   /** It has taken something that is not committed yet. */
@@ -50,7 +51,11 @@ export class ProcessTask implements RecordReceiver {
     this.#options = options
     this.partition = partition
     this.inputs = new MergedInputs(openInputs(options))
-    for (const spec of stage.stores) this.#stores.set(spec.name, context.createStore(spec))
+    this.#changelogs = stage.stores.map((spec) => {
+      const store = context.createStore(spec)
+      this.#stores.set(spec.name, store)
+      return new Changelog(spec.changelogTopic, partition, store)
+    })
     this.#totals = committedTotals(options)
     counters.late += this.#totals.late
     counters.withoutKey += this.#totals.withoutKey
@@ -77,15 +82,8 @@ export class ProcessTask implements RecordReceiver {
 
   /** Reads its state back, as it was when its positions were committed. */
   async restore(log: Log): Promise<void> {
-    const { stage, counters } = this.#options
-    for (const spec of stage.stores) {
-      counters.restored += await restoreStore(
-        log,
-        spec.changelogTopic,
-        this.partition,
-        this.#store(spec),
-      )
-    }
+    const { counters } = this.#options
+    for (const changelog of this.#changelogs) counters.restored += await changelog.restore(log)
   }
 
   /** Takes what is at hand into the epoch. */
@@ -122,16 +120,22 @@ export class ProcessTask implements RecordReceiver {
   /** Writes what changed in its state since the last epoch; gives the positions to commit with it. */
   seal(writer: TransactionalWriter): StoredPosition[] {
     const nowMs = this.#options.context.clock.nowMs()
-    for (const { name, changelogTopic } of this.#options.stage.stores) {
-      for (const { key, value } of this.#stores.get(name)?.takeChanges() ?? []) {
-        writer.append(changelogTopic, this.partition, key, value, nowMs)
-      }
-    }
+    for (const changelog of this.#changelogs) changelog.write(writer, nowMs)
     this.#isTouched = false
     const metadata = JSON.stringify(this.#totals)
     return this.inputs.inputs.map(({ topic, partition, topicId, position }) => {
       return { topic, partition, topicId, position, metadata }
     })
+  }
+
+  /** What the changelogs may give up once the epoch that was last sealed is committed. */
+  takeOutdated(): OutdatedChanges[] {
+    return this.#changelogs.flatMap((changelog) => changelog.takeOutdated() ?? [])
+  }
+
+  /** Has changelogs that became long begin to shorten themselves. */
+  async shortenChangelogs(): Promise<void> {
+    for (const changelog of this.#changelogs) await changelog.beginRound(this.#options.context.log)
   }
 
   close(): void {

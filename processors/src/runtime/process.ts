@@ -2,6 +2,7 @@ import { invariant } from '@millrace/core'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
 import { type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
+import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { withOriginals } from './dead-letter-originals.ts'
 import { Epoch } from './epoch.ts'
 import { Failures } from './failures.ts'
@@ -53,7 +54,12 @@ export class ProcessRun implements StageRun {
       writtenTopics(this.#context, [...outputTopics(stage), ...changelogs]),
     )
     this.#writer = writer
-    const failures = new Failures(onError, this.counters, (letter) => this.#letters.push(letter))
+    const failures = new Failures(
+      onError,
+      this.counters,
+      new DeadLetterLimit(this.#context, this.counters),
+      (letter) => this.#letters.push(letter),
+    )
     this.#openOutputs(writer, failures)
     const positions = await log.readPositions(this.#group)
     const partitions = share.get(stage.id)?.flat() ?? []
@@ -152,6 +158,7 @@ export class ProcessRun implements StageRun {
     for (const output of this.#outputs.values()) output.seal()
     await this.#writeLetters(writer)
     const positions = touched.flatMap((task) => task.seal(writer))
+    const outdated = touched.flatMap((task) => task.takeOutdated())
     const { records, bytes } = this.#epoch
     this.#epoch.restart()
     await this.#committing
@@ -160,7 +167,9 @@ export class ProcessRun implements StageRun {
       this.counters.rows += records
       this.counters.bytes += bytes
       this.#countRowsLeft()
-      const { trimmer } = this.#context
+      const { log, trimmer } = this.#context
+      for (const { belowOffset, ...place } of outdated) await log.trim(place, belowOffset)
+      for (const task of touched) await task.shortenChangelogs()
       for (const { topic, partition, position } of positions) {
         await trimmer.committed(this.#stage.id, topic, partition, position.offset)
       }

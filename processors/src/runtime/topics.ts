@@ -6,7 +6,7 @@ import { deadLetterTopic } from './dead-letter.ts'
 /** The topics of a run as they are in the log, by name. */
 export type Topics = ReadonlyMap<string, TopicDescription>
 
-// Hand-over topics give up whole segments; small ones give disk back soon.
+// Hand-over topics and changelogs give up whole segments; small ones give disk back soon.
 const TRIMMED_SEGMENT_BYTES = 16 * 1024 * 1024
 
 // Also what was too large for its own topic must find room here, and all letters of an epoch at once.
@@ -112,9 +112,8 @@ function newInternalTopic(
     internal: true,
     partitions: topic.partitions ?? Math.max(1, ...like),
     config: {
-      ...(purpose === 'changelog'
-        ? { cleanup: 'compact' }
-        : { segmentBytes: TRIMMED_SEGMENT_BYTES }),
+      segmentBytes: TRIMMED_SEGMENT_BYTES,
+      ...(purpose === 'changelog' ? { cleanup: 'compact' } : {}),
       ...topic.config,
     },
   }

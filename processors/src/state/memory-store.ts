@@ -21,6 +21,7 @@ export class MemoryStore<S = unknown> implements DurableStore<S> {
   #dirty: Entry<S>[] = []
   #deleted: Entry<S>[] = []
   #loggedStreamTimeMs = -1
+  #round: Iterator<Entry<S>> | undefined
   // Records mostly come in order of time, so the slot asked for is mostly that of last time.
   #lastSlotMs = Number.NaN
   #lastSlot: Map<string, Entry<S>> | undefined
@@ -92,6 +93,26 @@ export class MemoryStore<S = unknown> implements DurableStore<S> {
     return changes
   }
 
+  takeRepeats(limit: number): ChangelogRecord[] {
+    const repeats: ChangelogRecord[] = []
+    if (this.#round === undefined) {
+      this.#round = this.#all()
+      repeats.push({ key: STREAM_TIME_KEY, value: String(this.#loggedStreamTimeMs) })
+    }
+    while (repeats.length < limit) {
+      const next = this.#round.next()
+      if (next.done === true) {
+        this.#round = undefined
+        break
+      }
+      const entry = next.value
+      // A slot may have gone while the round was in it.
+      if (this.find(entry.slotMs, entry.key) !== entry) continue
+      repeats.push({ key: logKey(entry), value: stringifyRich(entry.state) })
+    }
+    return repeats
+  }
+
   restore(record: ChangelogRecord): void {
     if (record.key === STREAM_TIME_KEY) {
       this.streamTimeMs = Number(record.value ?? -1)
@@ -110,6 +131,11 @@ export class MemoryStore<S = unknown> implements DurableStore<S> {
     } else if (slot?.size === 0) {
       this.#removeSlot(slotMs, slot)
     }
+  }
+
+  /** Entries that come meanwhile are among them. */
+  *#all(): Generator<Entry<S>> {
+    for (const slot of this.#slots.values()) yield* slot.values()
   }
 
   #slot(slotMs: number): Map<string, Entry<S>> | undefined {

@@ -39,6 +39,12 @@ export interface DurableStore<S = unknown> extends Store<S> {
    * value is a tombstone. The stream time is among them.
    */
   takeChanges(): ChangelogRecord[]
+  /**
+   * Up to `limit` records that the changelog has already, to be written again behind those of
+   * {@link DurableStore.takeChanges}: call after call goes round through all entries. Fewer than `limit`:
+   * the round is over, and the next call begins another.
+   */
+  takeRepeats(limit: number): ChangelogRecord[]
   /** Takes back one changelog record; call in log order, the last one of a key wins. */
   restore(record: ChangelogRecord): void
 }
