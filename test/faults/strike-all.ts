@@ -1,7 +1,7 @@
 import { inParallel } from '../crash/in-parallel.ts'
 import { checkLeft, checkWords } from './check.ts'
 import { type Life, live } from './life.ts'
-import type { Blow, Strike } from './strace.ts'
+import type { Blow, Strike, TracedCall } from './strace.ts'
 import type { Workload } from './workload.ts'
 
 const AT_ONCE = 2
@@ -41,19 +41,20 @@ async function strikeOnce(
   workload: Workload,
   strike: Strike,
 ): Promise<{ wasStruck: boolean; fault: string | undefined }> {
-  return live(workload.name, strike, async (directory, life) => {
-    const wasStruck = life.struck !== undefined
-    try {
+  let struck: TracedCall | undefined
+  try {
+    await live(workload.name, strike, async (directory, life) => {
+      struck = life.struck
       checkWords(strike, life)
       await checkLeft(workload, directory, life)
-      return { wasStruck, fault: undefined }
-    } catch (error) {
-      const { call, ordinal, blow } = strike
-      const words = error instanceof Error ? error.message : String(error)
-      const fault = `${workload.name}, ${blow} at ${call} ${ordinal}: ${words}\n${life.struck?.line}`
-      return { wasStruck, fault }
-    }
-  })
+    })
+    return { wasStruck: struck !== undefined, fault: undefined }
+  } catch (error) {
+    const { call, ordinal, blow } = strike
+    const words = error instanceof Error ? error.message : String(error)
+    const fault = `${workload.name}, ${blow} at ${call} ${ordinal}: ${words}\n${struck?.line}`
+    return { wasStruck: struck !== undefined, fault }
+  }
 }
 
 function undisturbed(workload: Workload, { end, testimony }: Life): Error {
