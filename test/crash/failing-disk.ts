@@ -7,6 +7,7 @@ export function failingDisk(disk: FileSystem, failpoints: Failpoints): FileSyste
   const around = <T>(operation: string, path: string, call: () => Promise<T>) =>
     failpoints.around(`disk ${operation} ${kindOf(path)}`, call)
   return {
+    syncsAtOnce: disk.syncsAtOnce,
     async open(path, mode) {
       const file = await around(`open-${mode}`, path, () => disk.open(path, mode))
       return failingFile(file, kindOf(path), failpoints)

@@ -18,17 +18,19 @@ async function ownerAndReader(): Promise<{ owner: Log; reader: Log; ports: Simul
   return { owner, reader, ports }
 }
 
-/** Lets what is on its way be written. */
-async function settle(): Promise<void> {
+/** Lets what is on its way be written, watermarks included. */
+async function settle(ports: SimulatedPorts): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) await Promise.resolve()
+  ports.clock.advance(20)
   for (let turn = 0; turn < 200; turn++) await Promise.resolve()
 }
 
 describe('a read-only log beside its owner', () => {
   test('shows what is durable, and follows the growth over rolls', async () => {
-    const { owner, reader } = await ownerAndReader()
+    const { owner, reader, ports } = await ownerAndReader()
     for (let n = 0; n < 20; n++) {
       await append(owner, 't', 0, [`${n}`.padEnd(300)])
-      await settle()
+      await settle(ports)
       const values = await readValues(reader, 't', 0)
       expect(values.map((value) => Number(value))).toEqual(
         Array.from({ length: n + 1 }, (_, i) => i),
@@ -78,7 +80,7 @@ describe('a read-only log beside its owner', () => {
     })
     ports.fileSystem.onOperation = () => {}
     await looking
-    await settle()
+    await settle(ports)
     expect(await readValues(reader, 't', 0, 'read_committed')).toEqual(['a'])
     expect(await readValues(reader, 't', 1, 'read_committed')).toEqual(['b'])
     expect(await reader.readPositions('g')).toEqual(stored)
@@ -86,19 +88,19 @@ describe('a read-only log beside its owner', () => {
   })
 
   test('sees topics come and go', async () => {
-    const { owner, reader } = await ownerAndReader()
+    const { owner, reader, ports } = await ownerAndReader()
     await owner.createTopic({ name: 'second' })
     await append(owner, 'second', 0, ['a'])
-    await settle()
+    await settle(ports)
     expect(await readValues(reader, 'second', 0)).toEqual(['a'])
     await owner.deleteTopic('second')
     expect((await reader.listTopics()).map(({ name }) => name)).toEqual(['t'])
   })
 
   test('sees trimmed records go', async () => {
-    const { owner, reader } = await ownerAndReader()
+    const { owner, reader, ports } = await ownerAndReader()
     for (const value of ['a', 'b', 'c']) await append(owner, 't', 0, [value])
-    await settle()
+    await settle(ports)
     expect((await readValues(reader, 't', 0)).length).toBe(3)
     await owner.trim({ topic: 't', partition: 0 }, 2)
     expect(await readValues(reader, 't', 0)).toEqual(['c'])
@@ -126,11 +128,11 @@ describe('a read-only log beside its owner', () => {
   test('goes on when the owner is killed and another opens the log', async () => {
     const { owner, reader, ports } = await ownerAndReader()
     await append(owner, 't', 0, ['a'])
-    await settle()
+    await settle(ports)
     await owner.close()
     const next = await open('/data', { ports })
     await append(next, 't', 0, ['b'])
-    await settle()
+    await settle(ports)
     expect(await readValues(reader, 't', 0)).toEqual(['a', 'b'])
   })
 })

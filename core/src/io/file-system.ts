@@ -41,6 +41,8 @@ export interface FileLock {
  * are Node's `ErrnoException`s (`code: 'ENOENT' | 'ENOSPC' | 'EIO' | …`), never translated here.
  */
 export interface FileSystem {
+  /** How many syncs may run at once without anything else having to wait for them. */
+  readonly syncsAtOnce: number
   /** `read`: must exist. `write`: read and write, must exist. `create`: read and write, made when absent. */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<File>
   /** Names in a directory, sorted; rejects with ENOENT when there is none. */

@@ -3,9 +3,6 @@ import type { File, FileSystem } from '../io/index.ts'
 import { explained, forbidden, isForbidden } from './explained-file-system.ts'
 import { errnoOf, writeFully } from './transfer.ts'
 
-// libuv has four threads; reads, DNS and compression need one too.
-const SYNCS_AT_ONCE_MAX = 3
-
 /**
  * The disk under one data directory, as writers see it. States: usable → failed, for good. A failed
  * sync may have dropped the pages it could not write, and the next sync would report success
@@ -67,7 +64,7 @@ export class Disk {
   }
 
   async #takeTurn(): Promise<void> {
-    if (this.#syncsRunning < SYNCS_AT_ONCE_MAX) this.#syncsRunning++
+    if (this.#syncsRunning < this.fileSystem.syncsAtOnce) this.#syncsRunning++
     else await new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
   }
 

@@ -8,6 +8,7 @@ import { errnoOf, readFailed } from './transfer.ts'
  */
 export function explained(fileSystem: FileSystem): FileSystem {
   return {
+    syncsAtOnce: fileSystem.syncsAtOnce,
     open: (path, mode) =>
       mode === 'create' ? fileSystem.open(path, mode) : explain(fileSystem.open(path, mode)),
     list: (directory) => explain(fileSystem.list(directory)),

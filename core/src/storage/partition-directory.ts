@@ -80,7 +80,11 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
     const path = `${directory}/${PARTITION_METADATA_FILE}`
     throw damagedFile(path, `it does not name topic id ${encodeTopicId(request.topicId)}`)
   }
-  const { file: watermark, last } = await WatermarkFile.open(disk, `${directory}/${WATERMARK_FILE}`)
+  const { file: watermark, last } = await WatermarkFile.open(
+    disk,
+    clock,
+    `${directory}/${WATERMARK_FILE}`,
+  )
   const { durability } = config
   const log = await recoverPartition({
     disk,

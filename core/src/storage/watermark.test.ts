@@ -9,7 +9,7 @@ const second = { segment: 7, position: 0, visibleOffset: 7 }
 async function written(): Promise<{ disk: Disk; ports: ReturnType<typeof simulatedPorts> }> {
   const ports = simulatedPorts()
   const disk = new Disk(ports.fileSystem, '/')
-  const { file, last } = await WatermarkFile.open(disk, '/w')
+  const { file, last } = await WatermarkFile.open(disk, ports.clock, '/w')
   expect(last).toBeUndefined()
   file.advance(first)
   await file.settled()
@@ -19,21 +19,21 @@ async function written(): Promise<{ disk: Disk; ports: ReturnType<typeof simulat
 }
 
 test('the newest watermark is found again', async () => {
-  const { disk } = await written()
-  expect((await WatermarkFile.open(disk, '/w')).last).toEqual(second)
+  const { disk, ports } = await written()
+  expect((await WatermarkFile.open(disk, ports.clock, '/w')).last).toEqual(second)
 })
 
 test('a damaged watermark leaves the one before it', async () => {
   const { disk, ports } = await written()
   // The second write went to the first slot.
   ports.machine.disk.files().get('w')?.rot(10, 1)
-  expect((await WatermarkFile.open(disk, '/w')).last).toEqual(first)
+  expect((await WatermarkFile.open(disk, ports.clock, '/w')).last).toEqual(first)
 })
 
 test('writing goes on behind the newest slot, also after a restart', async () => {
-  const { disk } = await written()
-  const { file } = await WatermarkFile.open(disk, '/w')
+  const { disk, ports } = await written()
+  const { file } = await WatermarkFile.open(disk, ports.clock, '/w')
   file.advance(first)
   await file.close()
-  expect((await WatermarkFile.open(disk, '/w')).last).toEqual(first)
+  expect((await WatermarkFile.open(disk, ports.clock, '/w')).last).toEqual(first)
 })

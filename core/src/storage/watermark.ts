@@ -1,6 +1,6 @@
 import { crc32c } from '@node-rs/crc32'
 import { readInt32, readInt64, writeInt32, writeInt64 } from '../batch/integers.ts'
-import type { File } from '../io/index.ts'
+import type { Clock, File, Timer } from '../io/index.ts'
 import { readSmallFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { readFully, writeFully } from './transfer.ts'
@@ -17,6 +17,9 @@ export interface Watermark {
   readonly visibleOffset: number
 }
 
+/** A watermark nobody asks for waits this long after the one before: with many partitions each write counts. */
+const PAUSE_MS = 20
+
 const SLOT_BYTES = 36
 const SLOT_STRIDE = 512
 const CRC_AT = 32
@@ -27,15 +30,20 @@ const CRC_AT = 32
  */
 export class WatermarkFile {
   readonly #disk: Disk
+  readonly #clock: Clock
   readonly #path: string
   #file: File | undefined
   readonly #slot: Buffer = Buffer.alloc(SLOT_BYTES)
   #sequence: number
   #waiting: Watermark | undefined
   #running: Promise<void> | undefined
+  #timer: Timer | undefined
+  /** Monotonic. */
+  #writtenMs = Number.NEGATIVE_INFINITY
 
-  private constructor(disk: Disk, path: string, sequence: number) {
+  private constructor(disk: Disk, clock: Clock, path: string, sequence: number) {
     this.#disk = disk
+    this.#clock = clock
     this.#path = path
     this.#sequence = sequence
   }
@@ -43,23 +51,32 @@ export class WatermarkFile {
   /** Reads the last watermark in a file, which is made with the first that follows. */
   static async open(
     disk: Disk,
+    clock: Clock,
     path: string,
   ): Promise<{ file: WatermarkFile; last: Watermark | undefined }> {
     const bytes = await readSmallFile(disk.fileSystem, path)
     const last = bytes === undefined ? undefined : newestSlot(bytes)
-    return { file: new WatermarkFile(disk, path, last?.sequence ?? 0), last: last?.watermark }
+    return {
+      file: new WatermarkFile(disk, clock, path, last?.sequence ?? 0),
+      last: last?.watermark,
+    }
   }
 
   /** Puts a watermark on its way; of several waiting ones only the newest is written. */
   advance(watermark: Watermark): void {
     this.#waiting = watermark
-    // On a failed disk #run would end before its promise could be assigned, and seem to run for ever.
-    if (this.#disk.failure === undefined) this.#running ??= this.#run()
+    if (this.#running !== undefined || this.#timer !== undefined) return
+    const pauseMs = this.#writtenMs + PAUSE_MS - this.#clock.monotonicMs()
+    if (pauseMs > 0) this.#timer = this.#clock.schedule(pauseMs, () => this.#start(), 'background')
+    else this.#start()
   }
 
   /** Resolves when the newest watermark has been handed to the operating system. */
   async settled(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    do {
+      this.#start()
+      await this.#running
+    } while (this.#waiting !== undefined && this.#disk.failure === undefined)
   }
 
   async close(): Promise<void> {
@@ -67,20 +84,30 @@ export class WatermarkFile {
     await this.#file?.close()
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting !== undefined && this.#disk.failure === undefined) {
-      const watermark = this.#waiting
-      this.#waiting = undefined
-      this.#encode(watermark)
-      try {
-        this.#file ??= await this.#disk.fileSystem.open(this.#path, 'create')
-        await writeFully(this.#file, this.#slot, (this.#sequence % 2) * SLOT_STRIDE, 'neverSynced')
-      } catch (error) {
-        // Without room it stays stale, which is allowed; any other error says the disk is ill.
-        if (this.#disk.shortage(error) === undefined) this.#disk.fail('write', error)
-      }
+  #start(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#waiting === undefined || this.#disk.failure !== undefined) return
+    this.#running ??= this.#write().finally(() => {
+      this.#running = undefined
+      if (this.#waiting !== undefined) this.advance(this.#waiting)
+    })
+  }
+
+  async #write(): Promise<void> {
+    const watermark = this.#waiting
+    if (watermark === undefined) return
+    this.#waiting = undefined
+    this.#writtenMs = this.#clock.monotonicMs()
+    this.#encode(watermark)
+    try {
+      this.#file ??= await this.#disk.fileSystem.open(this.#path, 'create')
+      const position = (this.#sequence % 2) * SLOT_STRIDE
+      await writeFully(this.#file, this.#slot, position, 'neverSynced')
+    } catch (error) {
+      // Without room it stays stale, which is allowed; any other error says the disk is ill.
+      if (this.#disk.shortage(error) === undefined) this.#disk.fail('write', error)
     }
-    this.#running = undefined
   }
 
   #encode(watermark: Watermark): void {

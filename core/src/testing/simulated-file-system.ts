@@ -18,6 +18,7 @@ import type { SimulatedDisk } from './simulated-disk.ts'
  * asked of it ever finishes, and nothing more reaches the disk.
  */
 export class SimulatedFileSystem implements FileSystem {
+  readonly syncsAtOnce = 3
   readonly #disk: SimulatedDisk
   readonly #random: SeededRandom
   readonly #scheduler: Scheduler
