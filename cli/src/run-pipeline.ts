@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { exitCode } from './exit-code.ts'
 import { Interrupt } from './interrupt.ts'
 import { type LogOption, logOption, withLog } from './log-option.ts'
-import { counted, positiveInteger, shortDuration } from './numbers.ts'
+import { counted, nonNegativeInteger, positiveInteger, shortDuration } from './numbers.ts'
 import { stageMeter } from './progress/progress-line.ts'
 import { progressView } from './progress/progress-view.ts'
 import { paint, say } from './talk.ts'
@@ -14,6 +14,7 @@ export interface RunCommandOptions extends LogOption {
   readonly final?: boolean
   readonly quiet?: boolean
   readonly onError: ErrorPolicy
+  readonly maxDeadLetters?: number
   readonly connections?: number
   readonly threads?: number
 }
@@ -27,6 +28,11 @@ export function withRunOptions(command: Command): Command {
       new Option('--on-error <policy>', 'what becomes of a record that cannot be processed')
         .choices(['fail', 'skip', 'dead-letter'])
         .default('fail'),
+    )
+    .option(
+      '--max-dead-letters <count>',
+      'stop when a stage has more of them (default: no limit)',
+      nonNegativeInteger,
     )
     .option('--connections <count>', 'connections of each database sink', positiveInteger)
     .option('--threads <count>', 'threads that the work is divided among', positiveInteger)
@@ -51,6 +57,7 @@ export async function runPipeline(
     quiet = false,
     onError,
     connections,
+    maxDeadLetters,
     threads = 1,
   } = options
   const view = await progressView({ quiet })
@@ -67,6 +74,7 @@ export async function runPipeline(
         final,
         onError,
         ...(connections !== undefined && { connections }),
+        ...(maxDeadLetters !== undefined && { deadLettersMax: maxDeadLetters }),
         onProgress: ({ stages }) => view.update(stages.map(stageMeter)),
         onNotice: (message) => view.notice(message),
       }),

@@ -2,6 +2,7 @@ import { type Column, invariant, type Position, RejectedError } from '@millrace/
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
 import { appendDeadLetters } from './dead-letter-append.ts'
+import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { readOriginals, withOriginals } from './dead-letter-originals.ts'
 import { bytesOfValue, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
 import { type Delivery, DeliverTask } from './deliver-task.ts'
@@ -29,6 +30,7 @@ export class DeliverLane {
   readonly #counters: StageCounters
   readonly #onCommitted: () => void
   readonly #epoch: Epoch
+  readonly #limit: DeadLetterLimit
   readonly #group: string
   readonly #reporter: PositionReporter
   #sink: OpenSink | undefined
@@ -46,6 +48,7 @@ export class DeliverLane {
     this.#stage = stage
     this.#counters = counters
     this.#onCommitted = onCommitted
+    this.#limit = new DeadLetterLimit(context, counters)
     this.#epoch = new Epoch(context.clock)
     this.#group = `${context.plan.pipeline}-${stage.id}`
     this.#reporter = new PositionReporter(context.log, this.#group, context.clock)
@@ -59,7 +62,7 @@ export class DeliverLane {
     const sink = await this.#stage.sink.open(this.#sinkContext())
     this.#sink = sink
     for (const partition of partitions) {
-      const at = { sink, partition, name: nameOf(partition) }
+      const at = { sink, partition, name: nameOf(partition), limit: this.#limit }
       const task = await DeliverTask.claim(this.#context, this.#stage, this.#counters, at)
       this.#tasks.push(task)
       await this.#report(task)
@@ -160,6 +163,7 @@ export class DeliverLane {
     this.#countRefused()
     this.#counters.rows += records
     this.#counters.bytes += bytes
+    this.#limit.committed()
     this.#onCommitted()
     const durable = task.durable(position)
     if (durable !== undefined) await this.#passed(task, durable, batch.size > 0)
@@ -226,7 +230,10 @@ export class DeliverLane {
     // A sink that lost its connection in the commit says the same again; they are counted once written.
     written.refused = refused.length
     if (onError === 'skip') return
-    await this.#keep(await this.#lettersOf(written, refused))
+    const letters = await this.#lettersOf(written, refused)
+    const [first] = letters
+    if (first !== undefined) this.#limit.expectRoom(letters.length, first)
+    await this.#keep(letters)
   }
 
   #countRefused(): void {

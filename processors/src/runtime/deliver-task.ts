@@ -4,6 +4,7 @@ import type { NamedKey, StreamRecord } from '../operators/record.ts'
 import type { DeliverStage } from '../plan.ts'
 import type { OpenSink, SinkBatch, SinkTask } from '../sink.ts'
 import type { DeadLetterRecord } from './dead-letter.ts'
+import type { DeadLetterLimit } from './dead-letter-limit.ts'
 import type { Epoch } from './epoch.ts'
 import { Failures } from './failures.ts'
 import { MergedInputs, type RecordReceiver } from './merged-inputs.ts'
@@ -52,14 +53,14 @@ export class DeliverTask implements RecordReceiver {
     context: RunContext,
     stage: DeliverStage,
     counters: StageCounters,
-    claimed: { name: string; input: PartitionInput; sinkTask: SinkTask },
+    claimed: { name: string; input: PartitionInput; sinkTask: SinkTask; limit: DeadLetterLimit },
   ) {
     this.name = claimed.name
     this.input = claimed.input
     this.sinkTask = claimed.sinkTask
     this.#merged = new MergedInputs([this.input])
     this.#readsKeys = stage.sink.mode === 'upsert' || stage.input.topic.keyByName !== true
-    this.#failures = new Failures(context.onError, counters, (letter) =>
+    this.#failures = new Failures(context.onError, counters, claimed.limit, (letter) =>
       this.#rows.letters.push(letter),
     )
     if (stage.nodes.length === 0) return
@@ -81,7 +82,12 @@ export class DeliverTask implements RecordReceiver {
     context: RunContext,
     stage: DeliverStage,
     counters: StageCounters,
-    at: { readonly sink: OpenSink; readonly partition: number; readonly name: string },
+    at: {
+      readonly sink: OpenSink
+      readonly partition: number
+      readonly name: string
+      readonly limit: DeadLetterLimit
+    },
   ): Promise<DeliverTask> {
     const sinkTask = await at.sink.claim(at.name)
     const position = await startPosition(context, stage, at.partition, sinkTask)
@@ -92,7 +98,12 @@ export class DeliverTask implements RecordReceiver {
       position,
       lastStableOffset: topic?.partitions[at.partition]?.lastStableOffset ?? 0,
     })
-    return new DeliverTask(context, stage, counters, { name: at.name, input, sinkTask })
+    return new DeliverTask(context, stage, counters, {
+      name: at.name,
+      input,
+      sinkTask,
+      limit: at.limit,
+    })
   }
 
   get isReady(): boolean {

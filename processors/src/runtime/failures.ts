@@ -1,5 +1,6 @@
 import { MillraceError, RejectedError, type TopicPartition } from '@millrace/core'
 import { bytesOfValue, type DeadLetterRecord, type OriginalRecord } from './dead-letter.ts'
+import type { DeadLetterLimit } from './dead-letter-limit.ts'
 import type { ErrorPolicy } from './options.ts'
 import type { StageCounters } from './progress.ts'
 
@@ -26,6 +27,7 @@ export type RefusedRecord = Pick<Failure, 'at' | 'what' | 'error' | 'origin' | '
 export class Failures {
   readonly #policy: ErrorPolicy
   readonly #counters: StageCounters
+  readonly #limit: DeadLetterLimit
   readonly #keep: (letter: DeadLetterRecord) => void
   readonly #placeOf: (failure: RefusedRecord) => string
 
@@ -36,22 +38,26 @@ export class Failures {
   constructor(
     policy: ErrorPolicy,
     counters: StageCounters,
+    limit: DeadLetterLimit,
     keep: (letter: DeadLetterRecord) => void,
     placeOf = placeInTopic,
   ) {
     this.#policy = policy
     this.#counters = counters
+    this.#limit = limit
     this.#keep = keep
     this.#placeOf = placeOf
   }
 
-  /** @throws RejectedError under the policy `fail`; the epoch is then aborted and nothing of it happened. */
+  /** @throws RejectedError under the policy `fail`, or when there are too many; the epoch is then aborted and nothing of it happened. */
   handle(failure: Failure): void {
     if (this.#policy === 'fail') throw failed(failure, this.#placeOf(failure))
     this.#counters.skipped++
     if (this.#policy === 'skip') return
+    const letter = letterOf(failure)
+    this.#limit.expectRoom(1, letter)
     this.#counters.deadLetters++
-    this.#keep(letterOf(failure))
+    this.#keep(letter)
   }
 }
 

@@ -3,6 +3,7 @@ import type { Chain } from '../operators/chain.ts'
 import { invariant } from '@millrace/core'
 import type { IngestStage } from '../plan.ts'
 import type { SourceBatch, SourceReader } from '../source.ts'
+import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { deadLetterTopic } from './dead-letter.ts'
 import { Epoch } from './epoch.ts'
 import { Failures, placeInSource } from './failures.ts'
@@ -57,6 +58,7 @@ export class IngestRun implements StageRun {
     const failures = new Failures(
       onError,
       this.counters,
+      new DeadLetterLimit(this.#context, this.counters),
       (letter) => writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
       placeInSource,
     )

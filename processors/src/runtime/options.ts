@@ -23,6 +23,11 @@ export interface RunOptions {
   readonly final?: boolean
   /** Default `fail`. */
   readonly onError?: ErrorPolicy
+  /**
+   * With `dead-letter`: the run ends with TOO_MANY_DEAD_LETTERS before a stage (in one thread) writes more of
+   * them than this. Default: no limit.
+   */
+  readonly deadLettersMax?: number
   /** Connections of each sink; tasks share them. Default 2. */
   readonly connections?: number
   /**

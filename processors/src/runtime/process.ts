@@ -2,6 +2,7 @@ import { invariant } from '@millrace/core'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
 import { type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
+import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { withOriginals } from './dead-letter-originals.ts'
 import { Epoch } from './epoch.ts'
 import { Failures } from './failures.ts'
@@ -53,7 +54,12 @@ export class ProcessRun implements StageRun {
       writtenTopics(this.#context, [...outputTopics(stage), ...changelogs]),
     )
     this.#writer = writer
-    const failures = new Failures(onError, this.counters, (letter) => this.#letters.push(letter))
+    const failures = new Failures(
+      onError,
+      this.counters,
+      new DeadLetterLimit(this.#context, this.counters),
+      (letter) => this.#letters.push(letter),
+    )
     this.#openOutputs(writer, failures)
     const positions = await log.readPositions(this.#group)
     const partitions = share.get(stage.id)?.flat() ?? []

@@ -39,6 +39,7 @@ export async function runPlan(
     trimmer: new Trimmer(log, plan),
     clock,
     onError: options.onError ?? 'fail',
+    deadLettersMax: options.deadLettersMax ?? Infinity,
     final: options.final ?? false,
     notice,
   }

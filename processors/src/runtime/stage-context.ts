@@ -38,6 +38,8 @@ export interface RunContext {
   readonly trimmer: RunTrimmer
   readonly clock: Clock
   readonly onError: ErrorPolicy
+  /** Of each stage. */
+  readonly deadLettersMax: number
   readonly final: boolean
   /** Of the run's threads, from 0. */
   readonly thread: number

@@ -19,6 +19,7 @@ export interface StageThreadData {
   readonly thread: number
   readonly share: Share
   readonly onError: ErrorPolicy
+  readonly deadLettersMax: number
   readonly final: boolean
 }
 

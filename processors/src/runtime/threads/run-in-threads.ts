@@ -41,10 +41,10 @@ export async function runInThreads(pipeline: Pipeline, options: RunOptions): Pro
   for (const [thread, share] of shares.entries()) {
     if (share.size === 0) continue
     const { logId, topics } = run
-    const { onError = 'fail', final = false } = options
+    const { onError = 'fail', deadLettersMax = Infinity, final = false } = options
     const outline = outlineOf(plan)
-    const settings = { script, outline, logId, topics, ends, thread, share, onError, final }
-    const data = { ...settings, logPort: shareLog(options.log) }
+    const settings = { script, outline, logId, topics, ends, thread, share, final }
+    const data = { ...settings, onError, deadLettersMax, logPort: shareLog(options.log) }
     threads.push(new RemoteStages(plan.pipeline, data, (report) => receive(thread, report)))
   }
   const stopFollowing = lead(run, threads)

@@ -115,7 +115,7 @@ async function importPlan(): Promise<Plan> {
 }
 
 function contextFor(plan: Plan): RunContext {
-  const { logId, topics, thread, share, onError, final } = data
+  const { logId, topics, thread, share, onError, deadLettersMax, final } = data
   const notice = (message: string) => report({ notice: message })
   return {
     log: patientLog(log, { clock: nodeClock, signal: control.abort, notice }),
@@ -129,6 +129,7 @@ function contextFor(plan: Plan): RunContext {
     trimmer: trimmer(plan),
     clock: nodeClock,
     onError,
+    deadLettersMax,
     final,
     thread,
     share,
