@@ -48,33 +48,16 @@ export class Workshop {
     return (await this.#pool.query<Record<string, unknown>>(sql)).rows
   }
 
-  /** Appends rows as they are given, byte for byte; record n has the key `k n` and the time n. */
-  async send(name: string, count: number, row: (id: number) => string, from = 0): Promise<void> {
-    const topics = await this.log.listTopics()
-    if (!topics.some((each) => each.name === name)) {
-      await this.log.createTopic({ name, config: { durability: 'os' } })
-    }
-    const batch = new BatchWriter()
-    for (let id = from; id < from + count; id += 1) {
-      batch.append(`k ${id}`, row(id), id, [{ key: 'trace', value: Buffer.from(String(id)) }])
-      if (batch.recordCount < ROWS_PER_BATCH && id + 1 < from + count) continue
-      await this.log.append({ topic: name, partition: 0, batch: batch.finish() })
-    }
+  send(name: string, count: number, row: (id: number) => string, from = 0): Promise<void> {
+    return sendRows(this.log, name, count, row, from)
   }
 
-  /** The pipeline from a topic into the table of the same name. */
-  pipeline(name: string, mode: Mode, url = this.server.url): Pipeline {
-    const rows = topic(name, { value: json<{ id: number }>() })
-    return pipeline(name, ({ from }) => {
-      const key = mode === 'upsert' ? { key: 'id' as const } : {}
-      from(rows).to(postgres.table(name, { url, ...key }))
-    })
+  pipeline(name: string, mode: Mode): Pipeline {
+    return tablePipeline(name, mode, this.server.url)
   }
 
-  /** The dead letters of a pipeline, by the id of the record: record n of a topic has the offset n. */
-  async letters(name: string): Promise<Map<number, ReadBack>> {
-    const all = await readAll(this.log, `${name}-dead-letters`)
-    return new Map(all.map((letter) => [Number(letter.headers['millrace.offset']), letter]))
+  letters(name: string): Promise<Map<number, ReadBack>> {
+    return lettersOf(this.log, name)
   }
 
   async close(): Promise<void> {
@@ -83,4 +66,39 @@ export class Workshop {
     await this.server.stop()
     await rm(this.directory, { recursive: true })
   }
+}
+
+/** Appends rows as they are given, byte for byte; record n has the key `k n` and the time n. */
+export async function sendRows(
+  log: Log,
+  name: string,
+  count: number,
+  row: (id: number) => string,
+  from = 0,
+): Promise<void> {
+  const topics = await log.listTopics()
+  if (!topics.some((each) => each.name === name)) {
+    await log.createTopic({ name, config: { durability: 'os' } })
+  }
+  const batch = new BatchWriter()
+  for (let id = from; id < from + count; id += 1) {
+    batch.append(`k ${id}`, row(id), id, [{ key: 'trace', value: Buffer.from(String(id)) }])
+    if (batch.recordCount < ROWS_PER_BATCH && id + 1 < from + count) continue
+    await log.append({ topic: name, partition: 0, batch: batch.finish() })
+  }
+}
+
+/** The pipeline from a topic into the table of the same name. */
+export function tablePipeline(name: string, mode: Mode, url: string): Pipeline {
+  const rows = topic(name, { value: json<{ id: number }>() })
+  return pipeline(name, ({ from }) => {
+    const key = mode === 'upsert' ? { key: 'id' as const } : {}
+    from(rows).to(postgres.table(name, { url, ...key }))
+  })
+}
+
+/** The dead letters of a pipeline, by the id of the record: record n of a topic has the offset n. */
+export async function lettersOf(log: Log, name: string): Promise<Map<number, ReadBack>> {
+  const all = await readAll(log, `${name}-dead-letters`)
+  return new Map(all.map((letter) => [Number(letter.headers['millrace.offset']), letter]))
 }
