@@ -141,6 +141,10 @@ describe('positions', () => {
     ['gzip', gzipSync(content)],
     ['zstd', zstdCompressSync(content)],
     ['gzip in two members', Buffer.concat([gzipSync('n,t\n'), gzipSync(content.slice(4))])],
+    [
+      'zstd in two frames',
+      Buffer.concat([zstdCompressSync('n,t\n'), zstdCompressSync(content.slice(4))]),
+    ],
   ])('give exactly the rest after every batch (%s)', async (_, bytes) => {
     const path = await temporaryFile(bytes)
     const batches = await readBatches(csv(path, { columns }))

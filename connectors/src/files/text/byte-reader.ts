@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { readExactly } from '../file-identity.ts'
 import { damaged } from '../input-error.ts'
+import { zstdFrames } from './zstd-frames.ts'
 
 /** A file's bytes in order, decompressed. */
 export interface ByteReader {
@@ -38,7 +39,7 @@ async function openWhole(path: string, file: FileHandle, start: number): Promise
   const isGzip = magic[0] === 0x1f && magic[1] === 0x8b
   const isZstd = magic.length === 4 && magic.readUInt32LE(0) === 0xfd2fb528
   if (!isGzip && !isZstd) return new PlainReader(file, start)
-  const reader = new CompressedReader(path, file, isGzip ? createGunzip() : createZstdDecompress())
+  const reader = new CompressedReader(path, file, isGzip ? gunzip : zstdFrames)
   await reader.pass(start)
   return reader
 }
@@ -99,8 +100,6 @@ class CompressedReader implements ByteReader {
   readonly isCompressed = true
   storedBytes = 0
   readonly #path: string
-  readonly #stored: Readable
-  readonly #decompress: NodeJS.ReadWriteStream & { destroy(): void }
   readonly #chunks: AsyncIterator<Buffer>
   #chunk: Buffer = Buffer.alloc(0)
   #position = 0
@@ -108,14 +107,10 @@ class CompressedReader implements ByteReader {
   constructor(
     path: string,
     file: FileHandle,
-    decompress: NodeJS.ReadWriteStream & AsyncIterable<unknown> & { destroy(): void },
+    decompress: (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer>,
   ) {
     this.#path = path
-    this.#decompress = decompress
-    this.#stored = Readable.from(this.#storedChunks(file))
-    this.#stored.on('error', (error) => decompress.emit('error', error))
-    this.#stored.pipe(decompress)
-    this.#chunks = (decompress as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+    this.#chunks = decompress(this.#storedChunks(file))[Symbol.asyncIterator]()
   }
 
   async *#storedChunks(file: FileHandle): AsyncGenerator<Buffer> {
@@ -155,9 +150,16 @@ class CompressedReader implements ByteReader {
   }
 
   close(): void {
-    this.#stored.destroy()
-    this.#decompress.destroy()
+    void this.#chunks.return?.().catch(() => {})
   }
+}
+
+function gunzip(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const stored = Readable.from(chunks)
+  const decompress = createGunzip()
+  stored.on('error', (error) => decompress.destroy(error))
+  decompress.on('close', () => stored.destroy())
+  return stored.pipe(decompress)
 }
 
 function messageOf(error: unknown): string {
