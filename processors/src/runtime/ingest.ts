@@ -9,7 +9,7 @@ import { Epoch } from './epoch.ts'
 import { Failures, placeInSource } from './failures.ts'
 import { OutputWriter } from './output-writer.ts'
 import { StageCounters } from './progress.ts'
-import { readSourcePositions, type SourceState } from './source-positions.ts'
+import { forgetOldPositions, readSourcePositions, type SourceState } from './source-positions.ts'
 import type { RunContext, StageRun } from './stage-context.ts'
 import { noStore, StageTask } from './stage-task.ts'
 import { outputTopics, sourcesTopic } from './topics.ts'
@@ -19,6 +19,9 @@ import { writtenTopics } from './written-topics.ts'
 
 type Batch = SourceBatch<unknown>
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+// A minute or more of epochs: their positions are read again to find which is the last of each source.
+const FORGET_EVERY_COMMITS = 1000
 
 /** Source → topics: one transaction for the records of an epoch and the source's position after them. */
 export class IngestRun implements StageRun {
@@ -32,6 +35,7 @@ export class IngestRun implements StageRun {
   #task: StageTask | undefined
   #chain: Chain | undefined
   #rowsRead = 0
+  #commits = 0
   /** What the next commit says of the source; undefined: nothing new. */
   #state: SourceState | undefined
   #hadEnded = false
@@ -108,6 +112,7 @@ export class IngestRun implements StageRun {
   async #openSource(): Promise<void> {
     const { log, plan, control } = this.#context
     const { source } = this.#stage.input
+    await forgetOldPositions(log, plan.pipeline)
     const state = (await readSourcePositions(log, plan.pipeline)).get(this.#stage.id)
     this.#reader = await source.open({ position: state?.position, signal: control.drain })
     this.#hadEnded = state?.ended ?? false
@@ -200,10 +205,13 @@ export class IngestRun implements StageRun {
     const rows = this.#epoch.records
     this.#state = undefined
     this.#epoch.restart()
-    this.#committing = writer.commit([]).then(() => {
+    this.#committing = writer.commit([]).then(async () => {
       this.counters.rows += rows
       this.#countRowsLeft()
       this.#committing = undefined
+      this.#commits++
+      if (this.#commits % FORGET_EVERY_COMMITS !== 0) return
+      await forgetOldPositions(this.#context.log, this.#context.plan.pipeline)
     })
     this.#committing.catch(() => {})
   }

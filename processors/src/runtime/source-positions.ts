@@ -18,12 +18,30 @@ export async function readSourcePositions(
   pipeline: string,
 ): Promise<ReadonlyMap<string, SourceState>> {
   const states = new Map<string, SourceState>()
-  await readToEnd(log, sourcesTopic(pipeline), 0, (cursor) => {
-    const { key, value } = cursor
-    if (key === null) return
-    const stage = Buffer.from(key).toString()
-    if (value === null) states.delete(stage)
-    else states.set(stage, JSON.parse(Buffer.from(value).toString()) as SourceState)
-  })
+  for (const [stage, { state }] of await readLast(log, pipeline)) {
+    if (state !== null) states.set(stage, state)
+  }
   return states
+}
+
+/** Gives up the records before the first that still is the last of its stage. */
+export async function forgetOldPositions(log: Log, pipeline: string): Promise<void> {
+  const last = await readLast(log, pipeline)
+  const first = Math.min(...Array.from(last.values(), ({ offset }) => offset))
+  if (last.size > 0) await log.trim({ topic: sourcesTopic(pipeline), partition: 0 }, first)
+}
+
+/** The last record of each stage. */
+async function readLast(
+  log: Log,
+  pipeline: string,
+): Promise<Map<string, { readonly offset: number; readonly state: SourceState | null }>> {
+  const last = new Map<string, { offset: number; state: SourceState | null }>()
+  await readToEnd(log, sourcesTopic(pipeline), 0, (cursor) => {
+    const { key, value, offset } = cursor
+    if (key === null) return
+    const text = value === null ? 'null' : Buffer.from(value).toString()
+    last.set(Buffer.from(key).toString(), { offset, state: JSON.parse(text) as SourceState | null })
+  })
+  return last
 }

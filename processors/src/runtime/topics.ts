@@ -9,6 +9,9 @@ export type Topics = ReadonlyMap<string, TopicDescription>
 // Hand-over topics and changelogs give up whole segments; small ones give disk back soon.
 const TRIMMED_SEGMENT_BYTES = 16 * 1024 * 1024
 
+// Of positions only the last are needed.
+const POSITIONS_SEGMENT_BYTES = 1024 * 1024
+
 // Also what was too large for its own topic must find room here, and all letters of an epoch at once.
 const DEAD_LETTERS_BYTES_MAX = 64 * 1024 * 1024
 
@@ -43,7 +46,8 @@ export async function prepareTopics(
   for (const internal of inCreationOrder(plan.internalTopics)) {
     await ensure(newInternalTopic(internal, topics))
   }
-  const compacted = { partitions: 1, internal: true, config: { cleanup: 'compact' } } as const
+  const config = { cleanup: 'compact', segmentBytes: POSITIONS_SEGMENT_BYTES } as const
+  const compacted = { partitions: 1, internal: true, config }
   await ensure({ name: sourcesTopic(plan.pipeline), ...compacted })
   await ensure({ name: topologyTopic(plan.pipeline), ...compacted })
   if (keepsDeadLetters) {
