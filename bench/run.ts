@@ -16,6 +16,7 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
   latency: () => import('./latency.ts'),
   memory: () => import('./memory.ts'),
   startup: () => import('./startup.ts'),
+  threads: () => import('./threads.ts'),
 }
 
 const { values: options, positionals: asked } = parseArgs({

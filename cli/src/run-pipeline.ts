@@ -1,3 +1,4 @@
+import module from 'node:module'
 import type { ErrorPolicy, Pipeline, RunResult } from '@millrace/processors'
 import { type Command, Option } from 'commander'
 import { exitCode } from './exit-code.ts'
@@ -50,6 +51,8 @@ export async function runPipeline(
   script: URL,
   options: RunCommandOptions,
 ): Promise<void> {
+  // Each thread compiles what it imports, the user's script included.
+  if ((options.threads ?? 1) > 1) module.enableCompileCache()
   const { run } = await import('@millrace/processors')
   const {
     follow = false,

@@ -10,16 +10,25 @@ const environment = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millra
 /** How a life ended. */
 export type End = 'killed' | 'lived'
 
-/** Lives in a process of its own; `killAfterMs` kills it from outside. */
-export function live(options: LifeOptions, killAfterMs?: number): Promise<End> {
+/**
+ * Lives in a process of its own; `killAfterMs` kills it from outside, so long after its start or after it has
+ * said a word.
+ */
+export function live(options: LifeOptions, killAfterMs?: number, word?: string): Promise<End> {
   const child = spawn(process.execPath, [script, JSON.stringify(options)], {
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let words = ''
-  child.stderr.on('data', (bytes) => (words += String(bytes)))
-  const timer =
-    killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+  let timer: NodeJS.Timeout | undefined
+  const killLater = () => {
+    if (killAfterMs !== undefined) timer ??= setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+  }
+  if (word === undefined) killLater()
+  child.stderr.on('data', (bytes) => {
+    words += String(bytes)
+    if (word !== undefined && words.includes(word)) killLater()
+  })
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code, signal) => {

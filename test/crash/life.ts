@@ -24,16 +24,41 @@ export async function liveOn(world: World): Promise<RunResult> {
   }
 }
 
+/** What a life says once it has committed something. */
+export const AT_WORK = 'at work'
+
 /** What a child process is told. */
 export interface LifeOptions extends World {
   /** Where it is killed. */
   readonly point?: CrashPoint
   /** Where it writes how often each step came, if it lives. */
   readonly countsFile?: string
+  /** It is divided among so many threads, with the log in one of its own; it then has no failpoints. */
+  readonly threads?: number
 }
 
 if (import.meta.main) {
   const options = JSON.parse(process.argv[2] ?? '{}') as LifeOptions
+  await (options.threads === undefined ? liveWithFailpoints(options) : liveInThreads(options))
+}
+
+async function liveInThreads({ threads = 1, ...world }: LifeOptions): Promise<void> {
+  const log = await open(world.directory, { thread: true })
+  const script = new URL('threaded-pipeline.ts', import.meta.url)
+  let isAtWork = false
+  await run(crashedPipeline(world.pipeline, world), {
+    log,
+    threads,
+    script,
+    onProgress({ stages }) {
+      if (!isAtWork && stages.some(({ rows }) => rows > 0)) process.stderr.write(`${AT_WORK}\n`)
+      isAtWork ||= stages.some(({ rows }) => rows > 0)
+    },
+  })
+  await log.close()
+}
+
+async function liveWithFailpoints(options: LifeOptions): Promise<void> {
   const failpoints = new Failpoints(options.point)
   failSql(failpoints)
   const fileSystem = failingDisk(nodeFileSystem, failpoints)

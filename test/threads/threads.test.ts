@@ -108,7 +108,7 @@ test('a thread that runs out of memory ends the command with a message', async (
   const limited = ['--max-old-space-size=100', script, '--threads', '2', '--log', `${directory}-2`]
   const { code, stderr } = await node(limited, { env: { MEASURED_MODE: 'memory' } })
   await rm(`${directory}-2`, { recursive: true })
-  expect(stderr).toMatch(/thread "millrace measured \d" ended: .*memory.*\[THREAD_FAILED\]/i)
+  expect(stderr).toMatch(/thread "stages \d" of measured ended: .*memory.*\[THREAD_FAILED\]/i)
   expect(code).toBe(1)
 })
 

@@ -22,7 +22,7 @@ export async function openInThread(
   access: OpenOptions['access'],
 ): Promise<ThreadedLog> {
   const data: LogThreadData = { url, access }
-  const thread = startThread(MODULE, { name: 'millrace log', data })
+  const thread = startThread(MODULE, { name: 'log', data })
   const reports = new Reports(thread, url)
   await reports.next()
   return new ThreadedLog(url, thread, reports)

@@ -19,14 +19,15 @@ export class RemoteStages {
   constructor(pipeline: string, data: StageThreadData, onReport: (report: Report) => void) {
     this.share = data.share
     this.#onReport = onReport
-    const name = `millrace ${pipeline} ${data.thread + 1}`
+    // The system shows 15 characters of it.
+    const name = `stages ${data.thread + 1}`
     this.#thread = startThread(MODULE, { name, data, ports: [data.logPort] })
     this.#answer.promise.catch(() => {})
     this.#thread.channel.listen({
       onMessage: (message) => this.#receive(message as Report),
       onClose: () => {},
     })
-    void this.#thread.ended.then((end) => this.#onThreadEnded(name, end))
+    void this.#thread.ended.then((end) => this.#onThreadEnded({ pipeline, thread: name }, end))
   }
 
   /** Its script is imported. */
@@ -90,19 +91,24 @@ export class RemoteStages {
     this.#answer.reject(carriedError(error))
   }
 
-  #onThreadEnded(name: string, end: ThreadEnd): void {
+  #onThreadEnded(place: ThreadPlace, end: ThreadEnd): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#answer.reject(threadFailed(name, end))
+    this.#answer.reject(threadFailed(place, end))
   }
 }
 
-function threadFailed(name: string, { error, exitCode }: ThreadEnd): FailedError {
+interface ThreadPlace {
+  readonly pipeline: string
+  readonly thread: string
+}
+
+function threadFailed(place: ThreadPlace, { error, exitCode }: ThreadEnd): FailedError {
   const why = error instanceof Error ? error.message : `it left with exit code ${exitCode}`
   return new FailedError(
     'THREAD_FAILED',
-    `The thread "${name}" ended: ${/[.!?]$/.test(why) ? why : `${why}.`} What it had not committed is ` +
+    `The thread "${place.thread}" of ${place.pipeline} ended: ${/[.!?]$/.test(why) ? why : `${why}.`} What it had not committed is ` +
       'given up; the next run goes on from the last commit.',
-    { cause: error, facts: { thread: name, exitCode } },
+    { cause: error, facts: { ...place, exitCode } },
   )
 }
