@@ -11,7 +11,7 @@ import { workloadNamed } from './workloads.ts'
 const HURRIED_ABOVE_MS = 10_000
 
 const [name = '', directory = ''] = process.argv.slice(2)
-const workload = workloadNamed(name)
+const workload = await workloadNamed(name)
 const witness = new Witness()
 const clock: Clock = {
   ...nodeClock,

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { strikeAll, type Tally } from './strike-all.ts'
 import { straceVersion, whyNoStrace } from './strace.ts'
-import { workloads } from './workloads.ts'
+import { allWorkloads } from './workloads.ts'
 
 const { values } = parseArgs({
   options: { workload: { type: 'string' }, sample: { type: 'string', default: '1' } },
@@ -15,7 +15,7 @@ if (missing !== undefined) {
 console.error(`${straceVersion()}; Node ${process.version}`)
 let broken = 0
 const sums = { calls: 0, strikes: 0, struck: 0 }
-for (const workload of workloads) {
+for (const workload of await allWorkloads()) {
   if (values.workload !== undefined && workload.name !== values.workload) continue
   const tally = await strikeAll(workload, Number(values.sample))
   print(workload.name, tally)

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { strikeAll } from './strike-all.ts'
 import { whyNoStrace } from './strace.ts'
-import { workloads } from './workloads.ts'
+import { allWorkloads } from './workloads.ts'
 
 // All of them take a quarter of an hour (`npm run faults`); a test run takes every n-th, always the same.
 const EVERY_NTH = 9
 
+const workloads = await allWorkloads()
 const missing = await whyNoStrace()
 if (missing !== undefined) console.warn(`System calls are not failed here: ${missing}.`)
 

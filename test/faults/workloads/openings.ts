@@ -103,9 +103,4 @@ const readOnly: Workload = {
   },
 }
 
-export const openingWorkloads: readonly Workload[] = [
-  firstOpening,
-  orderlyReopening,
-  recovery,
-  readOnly,
-]
+export const workloads: readonly Workload[] = [firstOpening, orderlyReopening, recovery, readOnly]

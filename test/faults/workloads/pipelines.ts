@@ -91,7 +91,7 @@ function running(name: string, made: Pipeline, check: (rows: Total[]) => void): 
   }
 }
 
-export const pipelineWorkloads: readonly Workload[] = [
+export const workloads: readonly Workload[] = [
   running('pipeline with a changelog', totalling, (rows) => {
     expectThat(rows.length === COUNT, `${rows.length} totals, not ${COUNT}`)
     const each = COUNT / MILLS

@@ -113,7 +113,7 @@ function trimTo(log: Log, offset: number, witness: Witness): Promise<number | un
   return witness.step(`trim ${offset}`, () => log.trim({ topic: 't', partition: 0 }, offset))
 }
 
-export const recordWorkloads: readonly Workload[] = [
+export const workloads: readonly Workload[] = [
   appending('append', 6, {}),
   appending('append, level os', 6, { durability: 'os' }),
   appending('append and roll', 12, { segmentBytes: 1024 }),

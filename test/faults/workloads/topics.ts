@@ -110,4 +110,4 @@ async function holdsTopic(
   expectThat(!isThere || testimony.isBegun(made), `${name} came from nowhere`)
 }
 
-export const topicWorkloads: readonly Workload[] = [create, remove, alter, grow]
+export const workloads: readonly Workload[] = [create, remove, alter, grow]

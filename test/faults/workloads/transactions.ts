@@ -157,7 +157,7 @@ const group: Workload = {
   },
 }
 
-export const transactionWorkloads: readonly Workload[] = [
+export const workloads: readonly Workload[] = [
   transacting('commit', ['commit', 'commit']),
   transacting('abort', ['abort', 'commit']),
   compaction,
