@@ -1,8 +1,16 @@
-import { load, type LoadOptions, type LoadResult, planLoad as plan } from '@millrace/connectors'
+import {
+  load,
+  loadTable,
+  type LoadOptions,
+  type LoadResult,
+  planLoad as plan,
+} from '@millrace/connectors'
+import { UsageError } from '@millrace/core'
 import { exitCode } from '../exit-code.ts'
 import { describePlan } from './describe-plan.ts'
 import type { LoadCommandOptions } from './load-options.ts'
 import { databaseOf, openLoad } from './open-load.ts'
+import { isDatabase, openTableLoad } from './open-table-load.ts'
 
 /** How a load is watched and stopped. */
 export type Watching = Pick<LoadOptions<never>, 'signal' | 'onProgress' | 'onNotice'>
@@ -16,6 +24,10 @@ export function startLoad(
   words: readonly string[],
   options: LoadCommandOptions,
 ): (how: Watching) => Promise<LoadResult> {
+  if (isDatabase(words)) {
+    const copy = openTableLoad(words, options)
+    return (how) => loadTable({ ...copy, ...how })
+  }
   const opened = openLoad(words, options)
   return (how) => load({ ...opened, ...how })
 }
@@ -25,6 +37,9 @@ export async function planLoad(
   words: readonly string[],
   options: LoadCommandOptions,
 ): Promise<void> {
+  if (isDatabase(words)) {
+    throw new UsageError('USAGE', '--dry-run looks at files; a database is only read as a whole.')
+  }
   const { source, mapping } = openLoad(words, options)
   const { table, key, create = false } = options
   const found = await plan({

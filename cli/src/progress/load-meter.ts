@@ -3,15 +3,21 @@ import type { Meter } from './progress-line.ts'
 
 /** The meter of a load. */
 export function loadMeter(id: string, progress: LoadProgress): Meter {
-  const { rows, bytes, bytesTotal, rowsPerSecond, bytesPerSecond, remainingMs } = progress
+  const { rows, rowsTotal, bytes, bytesTotal, rejected } = progress
+  const { rowsPerSecond, bytesPerSecond, remainingMs } = progress
+  const fraction = fractionOf(bytes, bytesTotal) ?? fractionOf(rows, rowsTotal)
   return {
     id,
     state: 'running',
     rows,
     rowsPerSecond,
     bytesPerSecond,
-    fraction: bytesTotal === undefined || bytesTotal === 0 ? undefined : bytes / bytesTotal,
+    fraction,
     secondsLeft: remainingMs === undefined ? undefined : remainingMs / 1000,
-    troubles: {},
+    troubles: { refused: rejected },
   }
+}
+
+function fractionOf(done: number, total: number | undefined): number | undefined {
+  return total === undefined || total === 0 ? undefined : Math.min(1, done / total)
 }

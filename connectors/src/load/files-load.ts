@@ -164,7 +164,7 @@ function explained(error: unknown, file: FileLoad | undefined): unknown {
 
 /** The table may have been made from a sample that had no such value. */
 function typeHint({ column, code }: Readonly<Record<string, unknown>>): string {
-  if (typeof column !== 'string' || typeof code !== 'string' || !/^22/.test(code)) return ''
+  if (typeof column !== 'string' || typeof code !== 'string' || !code.startsWith('22')) return ''
   return `If the type of a new table is wrong, drop it and make it with --type ${column}=text. `
 }
 

@@ -81,9 +81,10 @@ export class ProgressMeter {
     const elapsedMs = nowMs - this.#startedMs
     const seconds = Math.max(elapsedMs, 1) / 1000
     const bytesPerSecond = Math.max(0, this.bytes - this.#bytesBefore) / seconds
-    const left = this.#total.bytes === undefined ? undefined : this.#total.bytes - this.bytes
-    const remainingMs =
-      left === undefined || bytesPerSecond <= 0 ? undefined : (left / bytesPerSecond) * 1000
+    const rowsPerSecond = (this.rows - this.#rowsBefore) / seconds
+    const left = leftOf(this.#total.bytes, this.bytes) ?? leftOf(this.#total.rows, this.rows)
+    const rate = this.#total.bytes === undefined ? rowsPerSecond : bytesPerSecond
+    const remainingMs = left === undefined || rate <= 0 ? undefined : (left / rate) * 1000
     return {
       rows: this.rows,
       rowsTotal: this.#total.rows,
@@ -93,9 +94,14 @@ export class ProgressMeter {
       files: this.#total.files ?? 1,
       filesDone: this.filesDone,
       elapsedMs,
-      rowsPerSecond: (this.rows - this.#rowsBefore) / seconds,
+      rowsPerSecond,
       bytesPerSecond,
       remainingMs: left === 0 ? 0 : remainingMs,
     }
   }
+}
+
+/** An estimated total may be passed. */
+function leftOf(total: number | undefined, done: number): number | undefined {
+  return total === undefined ? undefined : Math.max(0, total - done)
 }

@@ -2,6 +2,7 @@ import { UsageError } from '@millrace/core'
 import type { Column, OpenSink, Sink, Source } from '@millrace/processors'
 import type { ColumnMapping } from './column-mapping.ts'
 import { ChunkBuffers } from './chunk-buffers.ts'
+import { afterDraining } from './draining.ts'
 import { FilesLoad } from './files-load.ts'
 import { probe } from './probe.ts'
 import type { RejectOptions } from './rejects.ts'
@@ -11,7 +12,6 @@ import { loadRows } from './row-load.ts'
 
 export type { LoadProgress }
 
-const drainMs = 10_000
 const chunkBytesDefault = 4 * 1024 * 1024
 const connectionsDefault = 2
 
@@ -129,13 +129,4 @@ function checkPair(source: Source<unknown>, sink: Pick<Sink<never>, 'name' | 'gu
 
 function severalOfNoFiles(): UsageError {
   return new UsageError('USAGE', 'load: several sources at once must be files.')
-}
-
-/** A transaction under way is given time to commit, before the sink is told to stop too. */
-function afterDraining(signal: AbortSignal): AbortSignal {
-  const controller = new AbortController()
-  const stop = (): void => void setTimeout(() => controller.abort(signal.reason), drainMs).unref()
-  if (signal.aborted) stop()
-  else signal.addEventListener('abort', stop, { once: true })
-  return controller.signal
 }

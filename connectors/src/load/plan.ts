@@ -15,7 +15,7 @@ import { inferFromSample } from './sample.ts'
 
 const sampleBytes = 256 * 1024
 
-/** What {@link planLoad} looks at. */
+/** What `planLoad` looks at. */
 export interface PlanOptions {
   readonly source: Source<unknown> | readonly Source<unknown>[]
   readonly mapping?: ColumnMapping
@@ -48,14 +48,8 @@ export interface LoadPlan {
   readonly problems: readonly string[]
 }
 
-/**
- * Says what a load would do: looks at the beginning of the files and at the table's definition, and
- * changes nothing.
- *
- * @throws UsageError the files can't be read, or have different columns.
- * @throws UnavailableError the database can't be reached.
- */
-export async function planLoad(options: PlanOptions): Promise<LoadPlan> {
+/** As `planLoad` says. */
+export async function plan(options: PlanOptions): Promise<LoadPlan> {
   const { mapping = {}, key = [] } = options
   const sources = 'kind' in options.source ? [options.source] : options.source
   const cutting: Cutting = { mapping, chunkBytes: sampleBytes, buffers: new ChunkBuffers() }

@@ -42,6 +42,13 @@ export class CopyIn implements Submittable {
     if (bytes.length > 0) this.#inFlight = this.#write(bytes)
   }
 
+  /** As {@link send}, of whole CopyData messages. */
+  async sendMessages(bytes: Buffer): Promise<void> {
+    await this.#inFlight
+    if (this.#failure !== undefined) throw this.#failure
+    if (bytes.length > 0) this.#inFlight = this.#writeFramed(bytes)
+  }
+
   /** Ends the rows. Resolves when the server has taken all of them, and rejects with its refusal. */
   async finish(): Promise<void> {
     await this.#inFlight
@@ -85,6 +92,12 @@ export class CopyIn implements Submittable {
     this.#failure = error
     this.#started.reject(error)
     this.#ended.reject(error)
+  }
+
+  #writeFramed(bytes: Buffer): Promise<void> {
+    const socket = this.#socket()
+    if (socket === undefined || !socket.writable) return this.#ended.promise
+    return new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
   }
 
   #write(bytes: Buffer): Promise<void> {

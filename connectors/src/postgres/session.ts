@@ -2,6 +2,8 @@ import net from 'node:net'
 import pg from 'pg'
 import { CopyBuffer } from './copy-buffer.ts'
 import { CopyIn } from './copy-in.ts'
+import { CopyOut } from './copy-out.ts'
+import type { TakeCopyData } from './copy-out.ts'
 import { ConnectionLostError } from './server-errors.ts'
 
 const connectTimeoutMs = 10_000
@@ -86,6 +88,18 @@ export class Session {
       return copy.rowCount
     } catch (error) {
       await copy?.cancel()
+      throw this.#lostOr(error)
+    }
+  }
+
+  /**
+   * Runs one `COPY … TO STDOUT`. `take` gets whole CopyData messages as they came, which another server
+   * takes as they are; no more come until it has resolved.
+   */
+  async copyOut(sql: string, take: TakeCopyData): Promise<void> {
+    try {
+      await CopyOut.run(this.#client, sql, take)
+    } catch (error) {
       throw this.#lostOr(error)
     }
   }
