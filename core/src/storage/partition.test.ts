@@ -206,6 +206,17 @@ describe('retention', () => {
     expect(await append(log, 't', 0, ['next'])).toBe(1)
   })
 
+  test('makes room on a full disk also when all has expired at once, the newest segment too', async () => {
+    const { log, ports } = await logWithTopic({ segmentBytes: 1024, retentionMs: 1000 })
+    for (let n = 0; n < 6; n++) await append(log, 't', 0, [`${n}`.repeat(900)])
+    const { disk } = ports.machine
+    disk.capacityBytes = disk.usedBytes
+    ports.clock.advance(31_000)
+    for (let turn = 0; turn < 2000; turn++) await Promise.resolve()
+    expect((await log.describeTopic('t')).partitions[0]?.startOffset).toBe(6)
+    expect(await append(log, 't', 0, ['next'])).toBe(6)
+  })
+
   test('what a full disk did not let go of goes with the next round', async () => {
     const { log, ports } = await logWithTopic({ segmentBytes: 1024, retentionBytes: 1000 })
     for (let n = 0; n < 6; n++) await append(log, 't', 0, [`${n}`.repeat(900)])

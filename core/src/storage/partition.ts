@@ -403,8 +403,11 @@ export class Partition implements CommitTarget {
       nowMs: this.#time.earliestMs(),
       limitOffset: this.log.lastStableOffset,
     }
+    // Before the roll, which needs room: on a full disk only this makes some.
+    await this.#deleteOldest(countExpired(this.log.segments, limits))
     const active = this.#active
-    if (active.sizeBytes > 0 && isTooOld(active, limits)) await this.#roll(this.log.endOffset)
+    if (active.sizeBytes === 0 || !isTooOld(active, limits)) return
+    await this.#roll(this.log.endOffset)
     await this.#deleteOldest(countExpired(this.log.segments, limits))
   }
 
