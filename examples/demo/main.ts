@@ -1,4 +1,4 @@
-// npm run demo [-- --limit N] [-- --fresh]
+// npm run demo [-- [--limit N] [--threads N] [--fresh]]
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,10 +20,20 @@ try {
   await server?.stop()
 }
 
-function readOptions(): { limit?: string | undefined; fresh: boolean } {
+interface Options {
+  readonly limit?: string | undefined
+  readonly threads: string
+  readonly fresh: boolean
+}
+
+function readOptions(): Options {
   try {
     const { values } = parseArgs({
-      options: { limit: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+      options: {
+        limit: { type: 'string' },
+        threads: { type: 'string', default: '1' },
+        fresh: { type: 'boolean', default: false },
+      },
     })
     if (values.limit !== undefined) {
       if (!/^[1-9]\d*$/.test(values.limit)) {
@@ -34,7 +44,7 @@ function readOptions(): { limit?: string | undefined; fresh: boolean } {
     return values
   } catch (error) {
     console.error(`error: ${error instanceof Error ? error.message : String(error)}`)
-    console.error('usage: npm run demo [-- [--limit N] [--fresh]]')
+    console.error('usage: npm run demo [-- [--limit N] [--threads N] [--fresh]]')
     process.exit(2)
   }
 }
@@ -89,7 +99,7 @@ async function runPipeline(): Promise<number> {
     commandLine.href
   )
   const script = fileURLToPath(new URL('flights.ts', import.meta.url))
-  await main(['run', script, '--log', join(home, 'log')])
+  await main(['run', script, '--log', join(home, 'log'), '--threads', options.threads])
   return Number(process.exitCode ?? 0)
 }
 

@@ -6,7 +6,7 @@ import { AT_WORK, type World } from './life.ts'
 import { type Outcome, Worlds } from './worlds.ts'
 
 const KILLS = 100
-const KILLS_IN_THREADS = 40
+const KILLS_IN_THREADS = 20
 const LIVES_AT_ONCE = 3
 // A world is given up to its last, undisturbed life after so many kills.
 const KILLS_PER_WORLD = 5

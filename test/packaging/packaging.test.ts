@@ -73,15 +73,18 @@ test('npx millrace works where it was installed', async () => {
   expect(stdout).toContain('millrace [options] [command]')
 })
 
-test.each(['pipeline.ts', 'pipeline.js'])('npx node %s runs a pipeline', async (script) => {
-  const env = { MILLRACE_LOG: `./log-of-${script}` }
-  const run = await runCommand('npx', ['node', script], { cwd: installed, env })
-  expect(run).toMatchObject({ code: 0, stdout: '' })
-  expect(run.stderr).toContain('adults done in')
-  const words = ['millrace', 'consume', 'adults', '--from-beginning', '--exit', '-o', 'value']
-  const { stdout } = await runCommand('npx', words, { cwd: installed, env })
-  expect(stdout).toBe('{"name":"Ada","age":36}\n{"name":"Cleo","age":41}\n')
-})
+test.each(['pipeline.ts', 'pipeline.js', 'pipeline.ts --threads 2'])(
+  'npx node %s runs a pipeline',
+  async (line) => {
+    const env = { MILLRACE_LOG: `./log of ${line}` }
+    const run = await runCommand('npx', ['node', ...line.split(' ')], { cwd: installed, env })
+    expect(run).toMatchObject({ code: 0, stdout: '' })
+    expect(run.stderr).toContain('adults done in')
+    const words = ['millrace', 'consume', 'adults', '--from-beginning', '--exit', '-o', 'value']
+    const { stdout } = await runCommand('npx', words, { cwd: installed, env })
+    expect(stdout).toBe('{"name":"Ada","age":36}\n{"name":"Cleo","age":41}\n')
+  },
+)
 
 test('the types resolve, down to the columns of a row', async () => {
   const right = await compile('pipeline.ts')
