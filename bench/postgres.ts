@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { open, pipeline, postgres, Producer, run, topic, type Log } from 'millrace'
 import { type Database, hasPsql, withDatabase } from './database.ts'
 import { type Dataset, narrow, wide, writeCsv } from './datasets.ts'
-import { compare } from './paired.ts'
+import { compare, type Comparison } from './paired.ts'
 import { ratioRow, type Row } from './report.ts'
 import { inScratch } from './scratch.ts'
 
@@ -10,20 +10,22 @@ const rowCount = 500_000
 
 /** Topic → table, exactly once, one connection, against `psql \copy` CSV of the same rows. */
 export async function measure(): Promise<Row[]> {
-  return [await rowOf(narrow(rowCount), 1.2), await rowOf(wide(rowCount), 1.4)]
+  return [...(await rowsOf(narrow(rowCount), 1.2)), ...(await rowsOf(wide(rowCount), 1.4))]
 }
 
-async function rowOf(dataset: Dataset, aim: number): Promise<Row> {
+async function rowsOf(dataset: Dataset, aim: number): Promise<Row[]> {
   const what = `topic → Postgres append, exactly once, one connection: ${dataset.name}`
   if (!hasPsql()) {
-    return {
-      what,
-      got: 'no psql here (apt-get install postgresql-client)',
-      spread: '',
-      floor: '1.00',
-      aim: `${aim}`,
-      holds: undefined,
-    }
+    return [
+      {
+        what,
+        got: 'no psql here (apt-get install postgresql-client)',
+        spread: '',
+        floor: '1.00',
+        aim: `${aim}`,
+        holds: undefined,
+      },
+    ]
   }
   return inScratch((directory) =>
     withDatabase(directory, async (database) => {
@@ -40,7 +42,10 @@ async function rowOf(dataset: Dataset, aim: number): Promise<Row> {
       const found = await compare(ours, baseline)
       await checkSame(database)
       await log.close()
-      return ratioRow(what, found, 1, aim, 'rows')
+      const binary = join(directory, 'rows.bin')
+      await database.psql(`\\copy ours TO '${binary}' WITH (FORMAT binary)`)
+      const ceiling = await compare(() => fromBinary(database, binary), baseline, 5)
+      return [ratioRow(what, found, 1, aim, 'rows'), ceilingRow(dataset, ceiling)]
     }),
   )
 }
@@ -78,6 +83,20 @@ async function fromCsv(database: Database, csv: string): Promise<number> {
   const startMs = performance.now()
   await database.psql(`\\copy theirs FROM '${csv}' WITH (FORMAT csv, HEADER)`)
   return rowCount / ((performance.now() - startMs) / 1000)
+}
+
+/** Ready-made bytes: how fast this server takes rows from a client that computes nothing. */
+async function fromBinary(database: Database, file: string): Promise<number> {
+  await database.sql('TRUNCATE theirs')
+  await database.sql('CHECKPOINT')
+  const startMs = performance.now()
+  await database.psql(`\\copy theirs FROM '${file}' WITH (FORMAT binary)`)
+  return rowCount / ((performance.now() - startMs) / 1000)
+}
+
+function ceilingRow(dataset: Dataset, found: Comparison): Row {
+  const what = `the ceiling: \`psql \\copy\` of the same rows in ready-made binary: ${dataset.name}`
+  return { ...ratioRow(what, found, 0, 0, 'rows'), floor: '–', aim: '–' }
 }
 
 /** The race counts only if both finish with the same rows. */

@@ -4,6 +4,7 @@ import { table, type Row } from './report.ts'
 /**
  * `npm run bench` measures everything; `npm run bench -- append read` what is named.
  * `--compare REV` measures this tree against a revision of it; `--json` prints rows for programs.
+ * `npm run bench -- cost` shows where each nanosecond and byte of a record goes.
  * `npm run bench -- matrix` shows how cost grows with the work, and draws docs/charts.
  */
 const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> = {
@@ -24,13 +25,16 @@ const { values: options, positionals: asked } = parseArgs({
   options: { compare: { type: 'string' }, json: { type: 'boolean' } },
 })
 
-if (asked[0] === 'matrix') {
+if (asked[0] === 'cost') {
+  const { measureCost } = await import('./cost.ts')
+  console.log(await measureCost())
+} else if (asked[0] === 'matrix') {
   const { measureMatrix } = await import('./matrix.ts')
   console.log(await measureMatrix(asked.slice(1)))
 } else {
   const unknown = asked.filter((name) => !(name in benches))
   if (unknown.length > 0) {
-    const known = [...Object.keys(benches), 'matrix'].join(', ')
+    const known = [...Object.keys(benches), 'cost', 'matrix'].join(', ')
     console.error(`No benchmark ${unknown.join(', ')}; there are: ${known}.`)
     process.exit(2)
   }

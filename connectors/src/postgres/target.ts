@@ -163,10 +163,8 @@ export class Target {
   /** Looks at every row: a property in only one of them would else be lost in silence. */
   #lookAt(table: Table, batch: SinkBatch): void {
     const before = this.#seen.size
-    for (let index = 0; index < batch.size; index += 1) {
-      for (const name in batch.keys[index]) this.#seen.add(name)
-      for (const name in batch.values[index]) this.#seen.add(name)
-    }
+    noteNames(batch.keys, this.#seen)
+    noteNames(batch.values, this.#seen)
     if (this.#seen.size > before) this.#writer = undefined
     if (this.#writer !== undefined) return
     // What the rows don't have becomes null, except where the server has a value of its own.
@@ -195,6 +193,21 @@ export class Target {
     return mode === 'append'
       ? new AppendWriter(table.sql, columns)
       : new UpsertWriter({ table, columns, key, merge, generation })
+  }
+}
+
+/** Adds the names of all properties. Most rows have those of the row before, in the same order. */
+function noteNames(rows: SinkBatch['values'], names: Set<string>): void {
+  const latest: string[] = []
+  for (const row of rows) {
+    let place = 0
+    for (const name in row) {
+      if (latest[place] !== name) {
+        names.add(name)
+        latest[place] = name
+      }
+      place += 1
+    }
   }
 }
 

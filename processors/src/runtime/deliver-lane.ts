@@ -12,6 +12,11 @@ import { PositionReporter } from './position-reporter.ts'
 import type { StageCounters } from './progress.ts'
 import type { RunContext } from './stage-context.ts'
 
+/** Some tenths of a millisecond of reading and decoding. */
+const SLICE_RECORDS = 512
+/** Enough to begin with when the sink has nothing to do: the next epoch grows while it has. */
+const IDLE_SINK_RECORDS = 8 * SLICE_RECORDS
+
 /** The write under way, and whose it is. */
 interface Written {
   readonly task: DeliverTask
@@ -134,14 +139,19 @@ export class DeliverLane {
 
   /**
    * Until the epoch is over or its input is drained; while another write is under way there is no
-   * hurry, so that the next one grows.
+   * hurry, so that the next one grows. That write must not wait for us at each of its steps: between
+   * short slices it gets its turn, and so the server works while we do. Nor does a sink that has
+   * nothing to do wait for a whole epoch.
    */
   async #fillEpoch(task: DeliverTask): Promise<void> {
     const { control } = this.#context
     const epoch = this.#epoch
     while (!control.draining) {
+      epoch.beginSlice(SLICE_RECORDS)
       task.take(epoch)
       if (epoch.isOver || epoch.remainingMs === 0) return
+      if (this.#writing !== undefined) await turnOfOthers()
+      if (this.#writing === undefined && epoch.records >= IDLE_SINK_RECORDS) return
       if (task.isReady) continue
       if (task.input.hasMore) await task.input.fetch()
       else if (this.#writing === undefined || this.#hasEnded(task)) return
@@ -267,6 +277,11 @@ export class DeliverLane {
     const own = letters.map((letter) => ({ ...letter, group: this.#group }))
     await appendDeadLetters(log, deadLetterTopic(plan.pipeline), own)
   }
+}
+
+/** Whatever input and output has come meanwhile is served first. */
+function turnOfOthers(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A key's column stands before the value's of the same name. */

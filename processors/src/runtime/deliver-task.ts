@@ -158,7 +158,7 @@ export class DeliverTask implements RecordReceiver {
   #takeRows(epoch: Epoch): void {
     const { input } = this
     const { keys, values, offsets } = this.#rows
-    while (!epoch.isOver && input.step()) {
+    while (epoch.takesMore && input.step()) {
       epoch.add(input.recordBytes)
       try {
         const value = input.value() as Row | null

@@ -26,6 +26,7 @@ export class Epoch {
   readonly #clock: Clock
   #startMs = 0
   #isOver = false
+  #sliceEnd = Infinity
 
   constructor(clock: Clock, limits: EpochLimits = EPOCH_LIMITS) {
     this.#clock = clock
@@ -35,6 +36,11 @@ export class Epoch {
   /** It must be closed before more is taken. */
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  /** More may be taken now: it is not over, nor is its slice. */
+  get takesMore(): boolean {
+    return !this.#isOver && this.records < this.#sliceEnd
   }
 
   get isEmpty(): boolean {
@@ -57,7 +63,13 @@ export class Epoch {
     else if (this.records % CLOCK_EVERY_RECORDS === 0) this.#isOver = this.remainingMs === 0
   }
 
+  /** Takes so many more records and then no more until the next call, so that others get a turn. */
+  beginSlice(records: number): void {
+    this.#sliceEnd = this.records + records
+  }
+
   restart(): void {
+    this.#sliceEnd = Infinity
     this.records = 0
     this.bytes = 0
     this.#isOver = false

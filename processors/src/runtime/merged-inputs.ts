@@ -33,7 +33,7 @@ export class MergedInputs {
     return this.#heads.some(({ input, record }) => record !== undefined || input.isReady)
   }
 
-  /** Takes records into the epoch until it is over, or until the next one has to be fetched first. */
+  /** Takes records into the epoch as long as it takes more, or until the next one has to be fetched first. */
   take(epoch: Epoch, receiver: RecordReceiver): void {
     const [only] = this.inputs
     if (only !== undefined && this.inputs.length === 1) takeAll(only, epoch, receiver)
@@ -41,7 +41,7 @@ export class MergedInputs {
   }
 
   #takeMerged(epoch: Epoch, receiver: RecordReceiver): void {
-    while (!epoch.isOver) {
+    while (epoch.takesMore) {
       const first = this.#first(receiver)
       if (first?.record === undefined) return
       const { input, record } = first
@@ -66,7 +66,7 @@ export class MergedInputs {
 }
 
 function takeAll(input: PartitionInput, epoch: Epoch, receiver: RecordReceiver): void {
-  while (!epoch.isOver && input.step()) {
+  while (epoch.takesMore && input.step()) {
     const record = read(input, receiver)
     epoch.add(input.recordBytes)
     if (record !== undefined) receiver.receive(input, record)
