@@ -134,8 +134,8 @@ export class Administrator implements Actor {
 
   #jump(): void {
     this.#world.tally.count('clock jump')
-    this.#world.noteTime()
-    this.#world.ports.clock.jump((this.#world.random.integer(4) - 2) * (HOUR_MS / 4))
-    this.#world.noteTime()
+    const { random } = this.#world
+    const yearMs = random.chance(4) ? (random.integer(3) - 1) * 365 * 24 * HOUR_MS : 0
+    this.#world.setClock((random.integer(4) - 2) * (HOUR_MS / 4) + yearMs)
   }
 }

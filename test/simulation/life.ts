@@ -222,6 +222,7 @@ class Life {
     this.#tally.count('crash')
     if (how === 'power') {
       this.#tally.count('crash: power loss')
+      this.#world.lostPower()
       this.#noteLoss(this.#machine.losePower())
       this.#hasLostPower = true
     } else {

@@ -19,7 +19,6 @@ export interface SentBatch {
   readonly count: number
   sizeBytes: number
   readonly timestampMs: number
-  readonly sentAtMs: number
   readonly sentAtElapsedMs: number
   readonly transaction: ModelTransaction | undefined
   /** `sent`: the outcome is unknown. `refused`, `gone`: it must never be seen. */

@@ -129,4 +129,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'append.isDuplicate ? this.#target.epochAt(append.baseOffset) : leaderEpoch',
     replace: 'leaderEpoch',
   },
+  {
+    name: 'time over an opening told by the wall clock',
+    file: 'core/src/storage/log-clock.ts',
+    find: 'boot !== undefined && boot.id === last.bootId',
+    replace: 'boot === undefined',
+  },
 ]

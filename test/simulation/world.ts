@@ -30,6 +30,12 @@ export type Outcome<T> =
   /** The log failed or was closed meanwhile: it may or may not have happened. */
   | { readonly kind: 'unknown' }
 
+interface Session {
+  readonly startMs: number
+  setForwardMs: number
+  hasLostPower: boolean
+}
+
 /** Everything that one life's actors share. */
 export class World {
   readonly machine: SimulatedMachine
@@ -38,8 +44,6 @@ export class World {
   readonly tally: Tally
   /** What is under way, for naming the moment of a crash. */
   readonly underWay = new Map<string, number>()
-  /** Latest wall-clock time ever seen: records age by it at most. */
-  wallMsMax = 0
   ports: SimulatedPorts
   /** The actors are at work: what happens counts as an operation of this life. */
   isUsed = false
@@ -50,8 +54,8 @@ export class World {
   readonly #writer = new BatchWriter()
   #positionCount = 0
   #elapsedBeforeMs = 0
-  /** When the machine came up again, and what its wall clock then said. */
-  readonly #boots: { readonly elapsedMs: number; readonly wallMs: number }[] = []
+  /** What each process lived through, for how old the log may take its records to be. */
+  readonly #sessions: Session[] = []
 
   #log: Log | undefined
 
@@ -77,7 +81,6 @@ export class World {
   async attempt<T>(name: string, operation: () => Promise<T>): Promise<Outcome<T>> {
     if (this.isUsed) this.tally.count('operation')
     this.budget -= 1
-    this.noteTime()
     this.underWay.set(name, (this.underWay.get(name) ?? 0) + 1)
     try {
       return { kind: 'done', value: await operation() }
@@ -96,7 +99,7 @@ export class World {
   boot(): void {
     this.#elapsedBeforeMs = this.elapsedMs
     this.ports = this.machine.boot()
-    this.#boots.push({ elapsedMs: this.elapsedMs, wallMs: this.ports.clock.nowMs() })
+    this.#sessions.push({ startMs: this.elapsedMs, setForwardMs: 0, hasLostPower: false })
     this.underWay.clear()
     this.isUsed = false
   }
@@ -136,7 +139,6 @@ export class World {
       count,
       // In 2001, and not in order: retention must not care.
       timestampMs: 1_000_000_000_000 + this.random.integer(1_000_000),
-      sentAtMs: this.ports.clock.nowMs(),
       sentAtElapsedMs: this.elapsedMs,
       transaction,
       state: 'sent',
@@ -175,33 +177,42 @@ export class World {
   /** Lets wall-clock and monotonic time pass. */
   pass(milliseconds: number): void {
     this.ports.clock.advance(milliseconds)
-    this.noteTime()
   }
 
-  noteTime(): void {
-    this.wallMsMax = Math.max(this.wallMsMax, this.ports.clock.nowMs())
+  /** Sets the wall clock forward or back. */
+  setClock(milliseconds: number): void {
+    this.ports.clock.jump(milliseconds)
+    const session = this.#sessions.at(-1)
+    if (session !== undefined) session.setForwardMs += Math.max(0, milliseconds)
+  }
+
+  /** The machine, not only the process, has gone down. */
+  lostPower(): void {
+    const session = this.#sessions.at(-1)
+    if (session !== undefined) session.hasLostPower = true
   }
 
   /**
-   * The lowest time that retention may think a batch was appended at. A known limit: a crash can take the
-   * time of an append, the next opening then stamps it with its own clock, and that may have been set back.
+   * How old the log may take a batch to be. It counts time that has passed; only when the machine itself
+   * goes down, its wall clock is asked how long, and what the process did last may be dated earlier.
    */
-  #stampMsMin(batch: SentBatch): number {
-    const later = this.#boots.filter(({ elapsedMs }) => elapsedMs >= batch.sentAtElapsedMs)
-    return Math.min(batch.sentAtMs, ...later.map(({ wallMs }) => wallMs))
+  #ageMsMax(batch: SentBatch): number {
+    let ageMs = this.elapsedMs - batch.sentAtElapsedMs
+    const last = this.#sessions.findLastIndex(({ startMs }) => startMs <= batch.sentAtElapsedMs)
+    for (const [index, session] of this.#sessions.entries()) {
+      if (index < last || !session.hasLostPower) continue
+      ageMs += session.setForwardMs
+      if (index === last) ageMs += batch.sentAtElapsedMs - session.startMs
+    }
+    return ageMs
   }
 
   /** Whether a topic's retention may have taken this batch by now. */
   mayExpire(batch: SentBatch): boolean {
-    this.noteTime()
     const { retentionMs, retentionBytes, segmentBytes } = batch.partition.topic
       .config as TopicConfig
     this.tally.count('records expired', batch.count)
-    const ageMs = Math.max(
-      this.wallMsMax - this.#stampMsMin(batch),
-      this.elapsedMs - batch.sentAtElapsedMs,
-    )
-    if (retentionMs > 0 && ageMs >= retentionMs) return true
+    if (retentionMs > 0 && this.#ageMsMax(batch) >= retentionMs) return true
     if (!(retentionBytes > 0)) return false
     let sizeBytes = segmentBytes
     for (const other of batch.partition.sent) {

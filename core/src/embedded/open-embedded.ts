@@ -1,9 +1,11 @@
-import type { Ports } from '../io/index.ts'
+import type { Clock, Ports } from '../io/index.ts'
 import { GroupCoordinator } from '../groups/index.ts'
 import { processIdentity } from '../io/index.ts'
 import { damagedFile } from '../storage/checkpoint.ts'
 import { Disk } from '../storage/disk.ts'
+import { LogClock } from '../storage/log-clock.ts'
 import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
+import type { PartitionDirectory } from '../storage/partition-directory.ts'
 import { TransactionCoordinator } from '../transactions/coordinator.ts'
 import { Journal, JOURNAL_TOPIC, replayJournal } from '../transactions/journal.ts'
 import { JournalState } from '../transactions/journal-state.ts'
@@ -12,7 +14,7 @@ import { EmbeddedLog } from './embedded-log.ts'
 import { DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
 import { readRegistry, REGISTRY_FILE, writeRegistry } from './topic-registry.ts'
 import type { Registry } from './topic-registry.ts'
-import { RetentionTimer } from './retention-timer.ts'
+import { RetentionTimer, UNRECORDED_MS_MAX } from './retention-timer.ts'
 import { Topics } from './topics.ts'
 
 const JOURNAL_PLACE = { topic: JOURNAL_TOPIC, partition: 0 }
@@ -23,19 +25,26 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
   const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
   let journal: Journal | undefined
   try {
-    const { registry, isClosedInOrder } = await beginEpoch(disk, meta.logId)
-    journal = await openJournal(disk, ports, meta.logId, registry)
+    const { registry, time, isClosedInOrder } = await beginEpoch(disk, ports.clock, meta.logId)
+    const { leaderEpoch } = registry
+    journal = await openJournal({ disk, clock: ports.clock, time, leaderEpoch }, meta.logId)
     await forgetDeletedTopics(journal, registry)
     const transactions = new TransactionCoordinator(journal, ports.clock)
     const { clock, random } = ports
     const topics = await Topics.open(
-      { disk, clock, random, admit: (header, partition) => transactions.admit(header, partition) },
+      {
+        disk,
+        clock,
+        time,
+        random,
+        admit: (header, partition) => transactions.admit(header, partition),
+      },
       registry,
       isClosedInOrder,
     )
     await transactions.resume(topics.partitions)
     const { logId } = meta
-    const retention = new RetentionTimer(clock, topics)
+    const retention = new RetentionTimer(clock, topics, time)
     return new EmbeddedLog({
       ports,
       disk,
@@ -60,17 +69,21 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
 /** Every opening for writing is a leader epoch of its own, recorded before anything is written in it. */
 async function beginEpoch(
   disk: Disk,
+  clock: Clock,
   logId: string,
-): Promise<{ registry: Registry; isClosedInOrder: boolean }> {
+): Promise<{ registry: Registry; time: LogClock; isClosedInOrder: boolean }> {
   const before = await readRegistry(disk.fileSystem, disk.directory)
   if (before === undefined) await createJournal(disk, logId)
+  const isClosedInOrder = before?.isClosedInOrder === true
+  const time = new LogClock(clock, before?.moment, isClosedInOrder ? 0 : UNRECORDED_MS_MAX)
   const registry = {
     leaderEpoch: (before?.leaderEpoch ?? -1) + 1,
     topics: before?.topics ?? [],
     deleted: before?.deleted ?? [],
+    moment: time.moment(),
   }
   await writeRegistry(disk, registry)
-  return { registry, isClosedInOrder: before?.isClosedInOrder === true }
+  return { registry, time, isClosedInOrder }
 }
 
 /** A deletion that crashed half-way left positions that point nowhere. */
@@ -93,23 +106,19 @@ async function createJournal(disk: Disk, logId: string): Promise<void> {
 }
 
 async function openJournal(
-  disk: Disk,
-  ports: Ports,
+  opening: Pick<PartitionDirectory, 'disk' | 'clock' | 'time' | 'leaderEpoch'>,
   logId: string,
-  registry: Registry,
 ): Promise<Journal> {
   const partition = await openPartition({
     ...JOURNAL_PLACE,
-    disk,
-    clock: ports.clock,
+    ...opening,
     topicId: logId,
     config: { ...DEFAULT_TOPIC_CONFIG, maxMessageBytes: 2 ** 31 - 1 },
-    leaderEpoch: registry.leaderEpoch,
     isClosedInOrder: false,
   })
   const { damage } = partition.log
   if (damage !== undefined) throw damagedFile(damage.file, damage.reason, damage.position)
   const state = new JournalState()
   await replayJournal(partition.log, state, partition.log.startOffset)
-  return new Journal(partition, state, ports.clock)
+  return new Journal(partition, state, opening.clock)
 }

@@ -1,17 +1,29 @@
 import type { Clock, Timer } from '../io/index.ts'
+import type { LogClock } from '../storage/log-clock.ts'
 import type { Partition } from '../storage/partition.ts'
 
 /** How often expired segments are looked for. */
 const RETENTION_INTERVAL_MS = 30_000
 
-/** Has every partition enforce its retention from time to time, one after the other. */
+/** While records are appended the log's time is kept at least this often. */
+export const UNRECORDED_MS_MAX: number = 2 * RETENTION_INTERVAL_MS
+
+/** What a {@link RetentionTimer} works on. */
+export interface AgingTopics {
+  readonly partitions: readonly Partition[]
+  noteTime(): Promise<void>
+}
+
+/** Keeps the log's time and has every partition enforce its retention, from time to time. */
 export class RetentionTimer {
   readonly #clock: Clock
-  readonly #topics: { readonly partitions: readonly Partition[] }
+  readonly #topics: AgingTopics
+  readonly #time: LogClock
   #timer: Timer | undefined
   #running: Promise<void> | undefined
 
-  constructor(clock: Clock, topics: { readonly partitions: readonly Partition[] }) {
+  constructor(clock: Clock, topics: AgingTopics, time: LogClock) {
+    this.#time = time
     this.#clock = clock
     this.#topics = topics
     this.#schedule()
@@ -30,6 +42,11 @@ export class RetentionTimer {
   }
 
   async #enforce(): Promise<void> {
+    if (this.#time.takeHasStamped()) {
+      await this.#topics.noteTime().catch(() => {
+        // As below.
+      })
+    }
     for (const partition of this.#topics.partitions) {
       if (this.#timer === undefined) return
       try {

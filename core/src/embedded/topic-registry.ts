@@ -8,6 +8,7 @@ import {
   replaceFile,
 } from '../storage/checkpoint.ts'
 import type { Disk } from '../storage/disk.ts'
+import type { LogMoment } from '../storage/log-clock.ts'
 import type { FileSystem } from '../io/index.ts'
 import { JOURNAL_TOPIC } from '../transactions/journal.ts'
 
@@ -30,6 +31,8 @@ export interface Registry {
   readonly topics: readonly RegisteredTopic[]
   /** Topics that are gone, but whose files may still be there. */
   readonly deleted: readonly RegisteredTopic[]
+  /** When this was written, by the log's own time. */
+  readonly moment?: LogMoment
   /** Set by a close: nothing of any partition is unfinished. */
   readonly isClosedInOrder?: boolean
 }

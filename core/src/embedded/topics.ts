@@ -3,6 +3,7 @@ import type { Clock, Random } from '../io/index.ts'
 import type { NewTopic, TopicConfig, TopicDescription } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
 import type { Disk } from '../storage/disk.ts'
+import type { LogClock } from '../storage/log-clock.ts'
 import { removePartition, renameForDeletion } from '../storage/delete-partition.ts'
 import type { Partition, PartitionOptions } from '../storage/partition.ts'
 import { Turns } from '../storage/turns.ts'
@@ -16,6 +17,7 @@ import type { RegisteredTopic, Registry } from './topic-registry.ts'
 export interface TopicsContext {
   readonly disk: Disk
   readonly clock: Clock
+  readonly time: LogClock
   readonly random: Random
   readonly admit: PartitionOptions['admit']
 }
@@ -157,10 +159,16 @@ export class Topics {
     })
   }
 
+  /** Keeps the log's time, so that after a crash of the machine little of it is missing. */
+  noteTime(): Promise<void> {
+    return this.#change(() => this.#register(this.#registry.topics))
+  }
+
   /** All partitions were closed; the next opening need not look for what may be unfinished. */
   async noteClosed(): Promise<void> {
     if (!this.#context.disk.isInOrder) return
-    const registry = { ...this.#registry, isClosedInOrder: true }
+    const moment = this.#context.time.moment()
+    const registry = { ...this.#registry, moment, isClosedInOrder: true }
     await writeRegistry(this.#context.disk, registry).catch(noRoom)
   }
 
@@ -222,12 +230,13 @@ export class Topics {
     from: number,
     isClosedInOrder: boolean,
   ): Promise<Partition[]> {
-    const { disk, clock, admit } = this.#context
+    const { disk, clock, time, admit } = this.#context
     const partitions: Partition[] = []
     const opening = Array.from({ length: topic.partitions - from }, async (_, index) => {
       const request = {
         disk,
         clock,
+        time,
         admit,
         topic: topic.name,
         partition: from + index,
@@ -259,7 +268,8 @@ export class Topics {
     topics: readonly RegisteredTopic[],
     deleted: readonly RegisteredTopic[] = this.#registry.deleted,
   ): Promise<void> {
-    const registry = { ...this.#registry, topics, deleted }
+    const moment = this.#context.time.moment()
+    const registry = { ...this.#registry, moment, topics, deleted }
     await writeRegistry(this.#context.disk, registry)
     this.#registry = registry
   }

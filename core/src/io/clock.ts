@@ -9,6 +9,15 @@ export interface Clock {
    * running when nothing else is left to do.
    */
   schedule(delayMs: number, callback: () => void, urgency?: 'background'): Timer
+  /** The present run of the machine; absent or undefined where the system does not tell. */
+  readonly boot?: () => Boot | undefined
+}
+
+/** A run of the machine, from its start to its end. */
+export interface Boot {
+  readonly id: string
+  /** Milliseconds since the machine started, time asleep included; no setting of the clock changes it. */
+  readonly elapsedMs: number
 }
 
 /** A pending call of {@link Clock.schedule}. */

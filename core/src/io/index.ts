@@ -1,5 +1,5 @@
 export type { Channel, ChannelEvents } from './channel.ts'
-export type { Clock, Timer } from './clock.ts'
+export type { Boot, Clock, Timer } from './clock.ts'
 export { sleep } from './clock.ts'
 export type { File, FileLock, FileSystem, WriteHint } from './file-system.ts'
 export type { Random } from './random.ts'

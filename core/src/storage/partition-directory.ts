@@ -4,6 +4,7 @@ import type { TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
 import { damagedFile, readSmallFile, replaceFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
+import type { LogClock } from './log-clock.ts'
 import { Partition } from './partition.ts'
 import type { PartitionOptions } from './partition.ts'
 import { recoverPartition } from './recovery.ts'
@@ -17,6 +18,7 @@ export const PARTITION_METADATA_FILE = 'partition.metadata'
 export interface PartitionDirectory extends TopicPartition {
   readonly disk: Disk
   readonly clock: Clock
+  readonly time: LogClock
   /** UUID in its usual text form. */
   readonly topicId: string
   readonly config: TopicConfig
@@ -74,7 +76,7 @@ async function removeLeftover(disk: Disk, directory: string): Promise<void> {
 
 /** Opens a partition for writing, after recovering it. */
 export async function openPartition(request: PartitionDirectory): Promise<Partition> {
-  const { disk, clock, config, leaderEpoch, isClosedInOrder, topic, partition } = request
+  const { disk, clock, time, config, leaderEpoch, isClosedInOrder, topic, partition } = request
   const directory = partitionPath(disk.directory, request)
   if (!(await belongsTo(disk, directory, request.topicId))) {
     const path = `${directory}/${PARTITION_METADATA_FILE}`
@@ -100,6 +102,7 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
   return new Partition({
     disk,
     clock,
+    time,
     log,
     watermark,
     config,

@@ -6,13 +6,13 @@ import { ClosedError, invariant, UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
 import type { AppendRequest, AppendResult, Durability, TopicConfig } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
-import { AppendClock } from './append-clock.ts'
 import { checkBatch } from './check-batch.ts'
 import { Committer } from './committer.ts'
 import type { CommitTarget, PendingAppend } from './committer.ts'
 import { replaceFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { LEADER_EPOCH_FILE } from './leader-epochs.ts'
+import type { LogClock } from './log-clock.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { writePartitionCheckpoint } from './partition-checkpoint.ts'
 import { countExpired, isTooOld } from './retention.ts'
@@ -27,6 +27,8 @@ const LAZY_SYNC_MS = 1000
 export interface PartitionOptions {
   readonly disk: Disk
   readonly clock: Clock
+  /** The log's own time, which appends age by. */
+  readonly time: LogClock
   readonly log: PartitionLog
   readonly watermark: WatermarkFile
   readonly config: TopicConfig
@@ -48,7 +50,7 @@ export class Partition implements CommitTarget {
   config: TopicConfig
   readonly #disk: Disk
   readonly #clock: Clock
-  readonly #time: AppendClock
+  readonly #time: LogClock
   readonly #watermark: WatermarkFile
   readonly #admit: PartitionOptions['admit']
   readonly #committer: Committer
@@ -70,7 +72,7 @@ export class Partition implements CommitTarget {
     this.config = options.config
     this.#disk = options.disk
     this.#clock = options.clock
-    this.#time = new AppendClock(options.clock)
+    this.#time = options.time
     this.#watermark = options.watermark
     this.#admit = options.admit
     this.#wasClosedInOrder = options.isClosedInOrder
@@ -229,7 +231,7 @@ export class Partition implements CommitTarget {
   /** When a crash took the time of the last append, the latest it can have been is now. */
   #assumeAppendedNow(segment: Segment): void {
     if (segment.sizeBytes === 0 || segment.firstAppendMs >= 0) return
-    segment.firstAppendMs = this.#time.latestMs()
+    segment.firstAppendMs = this.#time.nowMs()
     segment.lastAppendMs = segment.firstAppendMs
   }
 
@@ -311,9 +313,8 @@ export class Partition implements CommitTarget {
 
   written(appends: readonly PendingAppend[]): void {
     const active = this.#active
-    const nowMs = this.#time.latestMs()
+    const nowMs = this.#time.stampMs()
     if (active.firstAppendMs < 0) active.firstAppendMs = nowMs
-    // The wall clock may have been set back between two openings; what came before ages no faster.
     active.lastAppendMs = Math.max(active.lastAppendMs, nowMs)
     for (const { header, baseOffset } of appends) {
       if (header !== undefined) this.log.add(active, baseOffset, header)
@@ -380,7 +381,7 @@ export class Partition implements CommitTarget {
     const active = this.#active
     if (active.sizeBytes === 0) return false
     if (active.sizeBytes + bytes > this.config.segmentBytes) return true
-    return this.#time.earliestMs() - active.firstAppendMs >= this.config.segmentMs
+    return this.#time.nowMs() - active.firstAppendMs >= this.config.segmentMs
   }
 
   /** Seals the active segment and goes on in a new one, which takes records once its entry is durable. */
@@ -400,7 +401,7 @@ export class Partition implements CommitTarget {
     const limits = {
       retentionMs: this.config.retentionMs,
       retentionBytes: this.config.retentionBytes,
-      nowMs: this.#time.earliestMs(),
+      nowMs: this.#time.nowMs(),
       limitOffset: this.log.lastStableOffset,
     }
     // Before the roll, which needs room: on a full disk only this makes some.

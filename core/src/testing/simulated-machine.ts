@@ -27,6 +27,8 @@ export class SimulatedMachine {
   readonly #scheduler: Scheduler
   #process: SimulatedPorts | undefined
   #startMs = 1_700_000_000_000
+  #boots = 0
+  #sinceBootMs = 0
 
   constructor(seed: number, disk = new SimulatedDisk()) {
     this.disk = disk
@@ -39,7 +41,10 @@ export class SimulatedMachine {
     this.kill()
     const { disk, clock, random } = {
       disk: this.disk,
-      clock: new VirtualClock(this.#startMs),
+      clock: new VirtualClock(this.#startMs, {
+        id: `boot ${this.#boots}`,
+        elapsedMs: this.#sinceBootMs,
+      }),
       random: new SeededRandom(this.#random.bits()),
     }
     const fileSystem = new SimulatedFileSystem(disk, this.#random, this.#scheduler)
@@ -55,12 +60,20 @@ export class SimulatedMachine {
     clock.forgetTimers()
     this.#scheduler.forget()
     this.#startMs = clock.nowMs()
+    this.#sinceBootMs = clock.boot().elapsedMs
     this.#process = undefined
+  }
+
+  /** Sleeps as a laptop does: nothing runs, the wall clock goes on, the monotonic one stands still. */
+  suspend(milliseconds: number): void {
+    this.#process?.clock.suspend(milliseconds)
   }
 
   /** Ends the process and loses what was not synced, as the seed says. */
   losePower(): PowerLoss {
     this.kill()
+    this.#boots += 1
+    this.#sinceBootMs = 0
     return this.disk.losePower(this.#random)
   }
 

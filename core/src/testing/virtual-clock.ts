@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../io/index.ts'
+import type { Boot, Clock, Timer } from '../io/index.ts'
 
 interface VirtualTimer extends Timer {
   readonly dueMs: number
@@ -12,9 +12,18 @@ export class VirtualClock implements Clock {
   // Ordered by due time; equal times in the order they were made.
   #timers: VirtualTimer[] = []
 
+  readonly #bootId: string
+  #bootOffsetMs: number
+
   /** @param startMs wall-clock time at the start, in milliseconds since 1970. */
-  constructor(startMs = 1_700_000_000_000) {
+  constructor(startMs = 1_700_000_000_000, boot: Boot = { id: 'only', elapsedMs: 0 }) {
     this.#wallOffsetMs = startMs
+    this.#bootId = boot.id
+    this.#bootOffsetMs = boot.elapsedMs
+  }
+
+  boot(): Boot {
+    return { id: this.#bootId, elapsedMs: this.#monotonicMs + this.#bootOffsetMs }
   }
 
   nowMs(): number {
@@ -70,6 +79,12 @@ export class VirtualClock implements Clock {
   /** Moves the wall clock alone, as an administrator or NTP does; negative is backward. */
   jump(milliseconds: number): void {
     this.#wallOffsetMs += milliseconds
+  }
+
+  /** The machine sleeps: the wall clock goes on, the monotonic one stands still. */
+  suspend(milliseconds: number): void {
+    this.#wallOffsetMs += milliseconds
+    this.#bootOffsetMs += milliseconds
   }
 
   /** Drops every timer, as the end of a process does. */
