@@ -28,12 +28,17 @@ export class PositionReporter {
     if (this.#clock.monotonicMs() - this.#reportedMs < REPORT_EVERY_MS) return
     this.#reportedMs = this.#clock.monotonicMs()
     await this.#reporting
-    this.#reporting = this.flush()
+    this.#reporting = this.#store()
     this.#reporting.catch(() => {})
   }
 
-  /** Stores what was not stored yet. */
+  /** Stores what was not stored yet; resolves when all of it is. */
   async flush(): Promise<void> {
+    await this.#reporting
+    await this.#store()
+  }
+
+  async #store(): Promise<void> {
     const positions = [...this.#latest.values()]
     this.#latest.clear()
     if (positions.length > 0) await this.#log.commitPositions({ group: this.#group, positions })
