@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
 import { tryLock } from 'fs-native-extensions'
-import { Descriptors } from './descriptors.ts'
+import { Descriptors } from './node-descriptors.ts'
 import type { FileSystem } from './file-system.ts'
 import { named, NodeFile } from './node-file.ts'
 

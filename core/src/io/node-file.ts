@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
-import type { Descriptors, Sleeper } from './descriptors.ts'
+import type { Descriptors, Sleeper } from './node-descriptors.ts'
 import type { File, WriteHint } from './file-system.ts'
 
 const closeFd = promisify(fs.close)

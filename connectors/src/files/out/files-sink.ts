@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { UsageError } from '@millrace/core'
 import type { Sink } from '@millrace/processors'
 import type { OutFormat } from './row-encoder.ts'
-import { type PartitionBy, pathRule } from './path-rule.ts'
+import { type PathBy, pathRule } from './path-rule.ts'
 
 /** Where files go and when they are closed; `Name` are properties that each row must have. */
 export interface FilesOptions<Name extends string> {
@@ -11,7 +11,7 @@ export interface FilesOptions<Name extends string> {
    * files then leave out; by parts of a time, in UTC (`{ dt: { day: 'date' }, hour: { hour: 'date' } }`);
    * or by functions of the row.
    */
-  readonly partitionBy?: PartitionBy<Name>
+  readonly partitionBy?: PathBy<Name>
   /** A file that has grown to so many bytes is closed, and with it all of its task. Default 128 MiB. */
   readonly rollBytes?: number
   /** The same for rows. Default: as many as come. */

@@ -12,7 +12,7 @@ export type PathPart<Name extends string> =
   | ((row: Readonly<Record<string, unknown>>) => unknown)
 
 /** Columns that make directories `name=value`, in order. */
-export type PartitionBy<Name extends string> =
+export type PathBy<Name extends string> =
   | Name
   | readonly Name[]
   | { readonly [directory: string]: PathPart<Name> }
@@ -30,7 +30,7 @@ const NULL_VALUE = '__HIVE_DEFAULT_PARTITION__'
 const COMPONENT_BYTES_MAX = 255
 
 /** @throws UsageError for names or parts that make no path. */
-export function pathRule(by: PartitionBy<string> | undefined, sink: string): PathRule {
+export function pathRule(by: PathBy<string> | undefined, sink: string): PathRule {
   const parts = partsOf(by)
   for (const [name] of parts) checkName(name, sink)
   const values = parts.map(([name, part]) => [`${escapeValue(name)}=`, reader(part, sink)] as const)
@@ -41,7 +41,7 @@ export function pathRule(by: PartitionBy<string> | undefined, sink: string): Pat
   }
 }
 
-function partsOf(by: PartitionBy<string> | undefined): [string, PathPart<string>][] {
+function partsOf(by: PathBy<string> | undefined): [string, PathPart<string>][] {
   if (by === undefined) return []
   const names: readonly string[] | undefined =
     typeof by === 'string' ? [by] : Array.isArray(by) ? (by as readonly string[]) : undefined
