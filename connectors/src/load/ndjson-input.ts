@@ -7,6 +7,11 @@ import { parseObject } from '../files/ndjson/ndjson-decoder.ts'
 import type { Block } from '../files/text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../files/text/block-cutter.ts'
 import { placeAt } from '../files/text/line-number.ts'
+import { copyJson } from '../postgres/json-copy.ts'
+import type { JsonShape } from '../postgres/json-copy.ts'
+import type { Row } from '../postgres/row-encoder.ts'
+import type { Session } from '../postgres/session.ts'
+import type { Table } from '../postgres/table.ts'
 import type { Refusal } from '../postgres/refused-rows.ts'
 import type { Chunk, ChunkRows, RecordPlace } from './chunk.ts'
 import type { Cutting, Input } from './input.ts'
@@ -28,6 +33,8 @@ export class NdjsonInput implements Input {
   readonly mapRow: ReturnType<typeof rowMapping>
   readonly #reader: NdjsonReader
   readonly #cutting: Cutting
+  /** Of the table that it was last asked for. */
+  #shape: { readonly table: Table; readonly shape: JsonShape | undefined } | undefined
 
   constructor(reader: NdjsonReader, cutting: Cutting) {
     this.path = reader.path
@@ -36,6 +43,33 @@ export class NdjsonInput implements Input {
     this.mapRow = rowMapping(cutting.mapping)
     this.#reader = reader
     this.#cutting = cutting
+  }
+
+  /** What goes where in a table; undefined when rows must tell. */
+  shapeFor(table: Table): JsonShape | undefined {
+    if (this.#shape?.table !== table) this.#shape = { table, shape: this.#shapeOf(table) }
+    return this.#shape.shape
+  }
+
+  #shapeOf(table: Table): JsonShape | undefined {
+    const { rename = {}, skip = [] } = this.#cutting.mapping
+    const sampled = new Set(this.columns.map(({ name }) => name))
+    // What no line of the sample has becomes null, except where the server has a value of its own.
+    const columns = table.columns.filter(
+      ({ name, hasDefault, isGenerated }) => !isGenerated && (sampled.has(name) || !hasDefault),
+    )
+    const places = new Map(columns.map(({ name }, index) => [name, index]))
+    if ([...sampled].some((name) => !places.has(name))) return undefined
+    const properties = new Map<string, number>()
+    for (const [name, place] of places) {
+      if (!Object.hasOwn(rename, name)) properties.set(name, place)
+    }
+    for (const [from, to] of Object.entries(rename)) {
+      const place = places.get(to)
+      if (place !== undefined) properties.set(from, place)
+    }
+    for (const name of skip) properties.set(name, -1)
+    return { columns, properties }
   }
 
   storedBytes(length: number): number {
@@ -97,6 +131,19 @@ class NdjsonChunk implements Chunk {
     this.#buffers = buffers
   }
 
+  async copy(session: Session, table: Table): Promise<number | undefined> {
+    const shape = this.#input.shapeFor(table)
+    if (shape === undefined) return undefined
+    const { bytes, byte } = this.#block
+    const names = new Set(shape.columns.map(({ name }) => name))
+    const read = (line: Buffer): Row | undefined => {
+      const row = rowOf(line)
+      const mapped = row && this.#input.mapRow ? this.#input.mapRow(row) : row
+      return mapped && Object.keys(mapped).every((name) => names.has(name)) ? mapped : undefined
+    }
+    return copyJson(session, table, { bytes: withoutMark(bytes, byte), shape, read })
+  }
+
   async rows(): Promise<ChunkRows> {
     return new NdjsonRows(this.#input, this.#block)
   }
@@ -147,11 +194,25 @@ class NdjsonRows implements ChunkRows {
   }
 }
 
+/** Undefined when the line is no object. */
+function rowOf(line: Buffer): Row | undefined {
+  try {
+    return isUtf8(line) ? parseObject(line.toString('utf8')) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function withoutMark(bytes: Buffer, blockByte: number): Buffer {
+  const hasMark = blockByte === 0 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
+  return hasMark ? bytes.subarray(3) : bytes
+}
+
 /** Where lines begin and end; those of white space alone are none. */
 function linePlaces(bytes: Buffer, blockByte: number): Range[] {
   const places: Range[] = []
-  const hasMark = blockByte === 0 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
-  for (let start = hasMark ? 3 : 0; start < bytes.length;) {
+  const firstByte = bytes.length - withoutMark(bytes, blockByte).length
+  for (let start = firstByte; start < bytes.length;) {
     const lineFeed = bytes.indexOf(LINE_FEED, start)
     const end = lineFeed < 0 ? bytes.length : lineFeed + 1
     if (!isBlank(bytes, start, end)) places.push([start, end])

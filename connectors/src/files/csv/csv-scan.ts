@@ -30,58 +30,92 @@ export interface CsvScan {
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
-const AT_FIELD_START = 0
-const IN_FIELD = 1
-const IN_QUOTES = 2
-const AFTER_QUOTES = 3
-
 /**
  * Finds where records end in CSV text that starts at a record. Strict: a quote inside an unquoted
  * field, or text after a closing quote, is malformed, since readers disagree about what it means.
  */
 export function scanCsv(bytes: Buffer, dialect: CsvDialect, isLast: boolean): CsvScan {
+  const quote = dialect.quote === '' ? -1 : dialect.quote.charCodeAt(0)
+  const isPlain = quote < 0 || !bytes.includes(quote)
+  return (isPlain ? scanPlain(bytes, isLast) : undefined) ?? scanFields(bytes, dialect, isLast)
+}
+
+/** Of text without quotes; undefined when its lines have to be looked at one by one. */
+function scanPlain(bytes: Buffer, isLast: boolean): CsvScan | undefined {
+  if (bytes.includes(CARRIAGE_RETURN) || bytes.includes('\n\n') || bytes[0] === LINE_FEED) {
+    return undefined
+  }
+  const scan = emptyScan()
+  const { length } = bytes
+  for (let i = 0; i < length; i++) if (bytes[i] === LINE_FEED) scan.lineFeeds++
+  scan.end = isLast ? length : bytes.lastIndexOf(LINE_FEED) + 1
+  const isLastOpen = isLast && length > 0 && bytes[length - 1] !== LINE_FEED
+  scan.records = scan.lineFeeds + (isLastOpen ? 1 : 0)
+  return scan
+}
+
+function scanFields(bytes: Buffer, dialect: CsvDialect, isLast: boolean): CsvScan {
   const scan = emptyScan()
   const delimiter = dialect.delimiter.charCodeAt(0)
   const quote = dialect.quote === '' ? -1 : dialect.quote.charCodeAt(0)
   const nullLength = dialect.null.length
-  let state = AT_FIELD_START
+  const { length } = bytes
   let recordStart = 0
-  let quoteAt = 0
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number
-    if (state === IN_QUOTES) {
-      if (byte === quote) state = AFTER_QUOTES
-    } else if (byte === LINE_FEED) {
-      const fieldEnd = bytes[i - 1] === CARRIAGE_RETURN ? i - 1 : i
-      if (state === AFTER_QUOTES && fieldEnd - quoteAt <= nullLength + 2) scan.hasQuotedNull = true
-      endRecord(scan, bytes, recordStart, i)
-      recordStart = i + 1
-      state = AT_FIELD_START
-    } else if (byte === delimiter) {
-      if (state === AFTER_QUOTES && i - quoteAt <= nullLength + 2) scan.hasQuotedNull = true
-      state = AT_FIELD_START
-    } else if (byte === quote) {
-      if (state === IN_FIELD) {
+  let isQuoted = false
+  for (let i = 0; i < length; i++) {
+    const fieldStart = i
+    isQuoted = bytes[i] === quote
+    if (isQuoted) {
+      scan.hasQuotes = true
+      i = quotedEnd(bytes, i, quote)
+      if (i < 0) {
+        scan.openQuoteAt = fieldStart
+        return scan
+      }
+      if (i < length && bytes[i] !== delimiter && bytes[i] !== LINE_FEED) {
+        if (!isLineEnd(bytes, i, isLast)) {
+          scan.malformed = { at: i, reason: 'text after a closing quote' }
+          return scan
+        }
+        i++
+      }
+    } else {
+      while (i < length && bytes[i] !== delimiter && bytes[i] !== LINE_FEED && bytes[i] !== quote) {
+        i++
+      }
+      if (i < length && bytes[i] === quote) {
         scan.malformed = { at: i, reason: 'a quote inside a field that does not begin with one' }
         return scan
       }
-      if (state === AT_FIELD_START) quoteAt = i
-      scan.hasQuotes = true
-      state = IN_QUOTES
-    } else if (state === AT_FIELD_START) {
-      state = IN_FIELD
-    } else if (state === AFTER_QUOTES && !isLineEnd(bytes, i, isLast)) {
-      scan.malformed = { at: i, reason: 'text after a closing quote' }
-      return scan
     }
+    const isLineOver = bytes[i] === LINE_FEED
+    if (isQuoted && (isLineOver || bytes[i] === delimiter)) {
+      const fieldEnd = isLineOver && bytes[i - 1] === CARRIAGE_RETURN ? i - 1 : i
+      if (fieldEnd - fieldStart <= nullLength + 2) scan.hasQuotedNull = true
+    }
+    if (!isLineOver) continue
+    endRecord(scan, bytes, recordStart, i)
+    recordStart = i + 1
   }
-  if (state === IN_QUOTES) scan.openQuoteAt = quoteAt
-  else if (isLast && recordStart < bytes.length) {
-    if (state === AFTER_QUOTES) scan.hasQuotedNull = true
-    scan.end = bytes.length
+  if (isLast && recordStart < length) {
+    // Text that ends after a delimiter has a last field of nothing.
+    if (isQuoted && bytes[length - 1] !== delimiter) scan.hasQuotedNull = true
+    scan.end = length
     scan.records++
   }
   return scan
+}
+
+/** Where a quoted field ends, after its closing quote; −1 when it is not closed. */
+function quotedEnd(bytes: Buffer, start: number, quote: number): number {
+  const { length } = bytes
+  let i = start + 1
+  for (;;) {
+    while (i < length && bytes[i] !== quote) i++
+    if (i >= length) return -1
+    if (bytes[i + 1] !== quote) return i + 1
+    i += 2
+  }
 }
 
 function emptyScan(): CsvScan {
