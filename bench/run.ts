@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
   append: () => import('./append.ts'),
   acknowledge: () => import('./acknowledge.ts'),
   many: () => import('./many.ts'),
+  restore: () => import('./restore.ts'),
   read: () => import('./read.ts'),
   postgres: () => import('./postgres.ts'),
   load: () => import('./load.ts'),

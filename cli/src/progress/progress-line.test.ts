@@ -17,6 +17,7 @@ const stage: StageProgress = {
   skipped: 0,
   deadLetters: 0,
   restored: 0,
+  restoreLeft: 0,
 }
 
 test('a line tells rows, speed, bytes and the time left', () => {
@@ -41,4 +42,17 @@ test('late, skipped and dead-lettered records are never kept quiet', () => {
 
 test('a stage that is not running says what it does instead', () => {
   expect(progressFacts(stageMeter({ ...stage, state: 'restoring' }))).toContain('restoring')
+})
+
+test('a stage that reads its state back tells how many records, how fast, and the time left', () => {
+  const meter = stageMeter({
+    ...stage,
+    state: 'restoring',
+    rows: 0,
+    rowsBefore: 0,
+    restored: 2_500_000,
+    restoreLeft: 7_500_000,
+  })
+  expect(progressFacts(meter)).toBe('2.50 M records of state  500 k rows/s  ETA 15s  restoring')
+  expect(meter.fraction).toBe(0.25)
 })

@@ -19,6 +19,25 @@ export interface Meter {
 
 /** The meter of a stage of a run. */
 export function stageMeter(stage: StageProgress): Meter {
+  return stage.state === 'restoring' ? restoreMeter(stage) : runMeter(stage)
+}
+
+/** Until its state is back a stage counts changelog records. */
+function restoreMeter(stage: StageProgress): Meter {
+  const { id, state, restored, restoreLeft, rowsPerSecond } = stage
+  return {
+    id,
+    state,
+    rows: restored,
+    rowsPerSecond,
+    bytesPerSecond: 0,
+    fraction: fractionOf(restored, restoreLeft),
+    secondsLeft: rowsPerSecond <= 0 ? undefined : restoreLeft / rowsPerSecond,
+    troubles: {},
+  }
+}
+
+function runMeter(stage: StageProgress): Meter {
   const { id, state, bytes, rowsPerSecond, rowsLeft, late, skipped, deadLetters } = stage
   const rows = stage.rowsBefore + stage.rows
   const bytesPerRow = stage.rows === 0 ? 0 : bytes / stage.rows
@@ -42,10 +61,13 @@ function fractionOf(rows: number, rowsLeft: number | undefined): number | undefi
 /** `1.86 M rows  612 k rows/s  42.1 MB/s  ETA 2s`, and what went wrong, if anything. */
 export function progressFacts(meter: Meter): string {
   const { rows, rowsPerSecond, bytesPerSecond, secondsLeft, state, troubles } = meter
-  const facts = [`${shortCount(rows)} rows`, `${shortCount(rowsPerSecond)} rows/s`]
+  const isRestoring = state === 'restoring'
+  const what = isRestoring ? 'records of state' : 'rows'
+  const facts = [`${shortCount(rows)} ${what}`, `${shortCount(rowsPerSecond)} rows/s`]
   if (bytesPerSecond > 0) facts.push(`${(bytesPerSecond / 1e6).toFixed(1)} MB/s`)
+  const isTimed = state === 'running' || isRestoring
+  if (isTimed && secondsLeft !== undefined) facts.push(`ETA ${shortDuration(secondsLeft)}`)
   if (state !== 'running') facts.push(state)
-  else if (secondsLeft !== undefined) facts.push(`ETA ${shortDuration(secondsLeft)}`)
   for (const [name, count] of Object.entries(troubles)) {
     if (count > 0) facts.push(`${shortCount(count)} ${name}`)
   }

@@ -1,6 +1,7 @@
 import type { Log } from '@millrace/core'
 import type { ChangelogRecord, DurableStore } from '../state/store.ts'
-import { restoreStore } from './restore.ts'
+import { changelogLength, restoreStore } from './restore.ts'
+import type { RestoreProgress } from './restore.ts'
 import type { TransactionalWriter } from './transactional-writer.ts'
 
 /** Records for each key that lives, and records in any case, at which a changelog is to be shortened. */
@@ -41,9 +42,14 @@ export class Changelog {
     this.#recordsMin = recordsMin
   }
 
+  /** What a restore is going to read, in offsets. */
+  length(log: Log): Promise<number> {
+    return changelogLength(log, this.#topic, this.#partition)
+  }
+
   /** Reads the store back; resolves with the number of records. */
-  async restore(log: Log): Promise<number> {
-    this.#records = await restoreStore(log, this.#topic, this.#partition, this.#store)
+  async restore(log: Log, progress?: RestoreProgress): Promise<number> {
+    this.#records = await restoreStore(log, this.#topic, this.#partition, this.#store, progress)
     return this.#records
   }
 

@@ -80,10 +80,15 @@ export class ProcessTask implements RecordReceiver {
     return this.#isTouched
   }
 
+  /** Adds what there is to be read back to the stage's count. */
+  async countRestoreLeft(log: Log): Promise<void> {
+    const { counters } = this.#options
+    for (const changelog of this.#changelogs) counters.restoreLeft += await changelog.length(log)
+  }
+
   /** Reads its state back, as it was when its positions were committed. */
   async restore(log: Log): Promise<void> {
-    const { counters } = this.#options
-    for (const changelog of this.#changelogs) counters.restored += await changelog.restore(log)
+    for (const changelog of this.#changelogs) await changelog.restore(log, this.#options.counters)
   }
 
   /** Takes what is at hand into the epoch. */

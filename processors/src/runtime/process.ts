@@ -71,7 +71,9 @@ export class ProcessRun implements StageRun {
     })
     this.#inputs = this.#tasks.flatMap((task) => task.inputs.inputs)
     this.counters.state = 'restoring'
+    for (const task of this.#tasks) await task.countRestoreLeft(log)
     for (const task of this.#tasks) await task.restore(log)
+    this.counters.restoreLeft = 0
     this.#countRowsLeft()
   }
 

@@ -20,6 +20,7 @@ export interface StageProgress {
   readonly rows: number
   /** Bytes of input committed: of the file for a source, of record batches for a topic. */
   readonly bytes: number
+  /** Of records taken; while the stage restores, of records read back. */
   readonly rowsPerSecond: number
   /** Where the stage starts in a source, by an earlier run. */
   readonly rowsBefore: number
@@ -34,6 +35,8 @@ export interface StageProgress {
   readonly deadLetters: number
   /** Changelog records read back at the start. */
   readonly restored: number
+  /** Changelog records still to read back, about. */
+  readonly restoreLeft: number
 }
 
 /** The counters of one stage; the stage writes, {@link ProgressReporter} reads. */
@@ -51,6 +54,7 @@ export class StageCounters {
   skipped = 0
   deadLetters = 0
   restored = 0
+  restoreLeft = 0
 
   constructor(id: string, kind: StageProgress['kind']) {
     this.id = id
@@ -59,9 +63,10 @@ export class StageCounters {
 
   snapshot(rowsPerSecond: number): StageProgress {
     const { id, kind, state, rows, bytes, rowsBefore, rowsLeft, bytesTotal } = this
-    const { late, withoutKey, skipped, deadLetters, restored } = this
-    const input = { rows, bytes, rowsPerSecond, rowsBefore, rowsLeft, bytesTotal, restored }
-    return { id, kind, state, ...input, late, withoutKey, skipped, deadLetters }
+    const { late, withoutKey, skipped, deadLetters, restored, restoreLeft } = this
+    const input = { rows, bytes, rowsPerSecond, rowsBefore, rowsLeft, bytesTotal }
+    const troubles = { late, withoutKey, skipped, deadLetters }
+    return { id, kind, state, ...input, ...troubles, restored, restoreLeft }
   }
 }
 
@@ -122,10 +127,11 @@ export class ProgressReporter {
     const seconds = Math.max(nowMs - this.#lastMs, 1) / 1000
     this.#lastMs = nowMs
     const stages = this.#stages.map((stage, index) => {
-      const speed = (stage.rows - (this.#rowsBefore[index] ?? 0)) / seconds
+      const done = stage.rows + stage.restored
+      const speed = (done - (this.#rowsBefore[index] ?? 0)) / seconds
       const smoothed = (this.#speeds[index] ?? 0) * (1 - SMOOTHING) + speed * SMOOTHING
       this.#speeds[index] = smoothed
-      this.#rowsBefore[index] = stage.rows
+      this.#rowsBefore[index] = done
       return stage.snapshot(smoothed)
     })
     this.#report?.({ pipeline: this.#pipeline, elapsedMs: this.elapsedMs, stages })

@@ -32,6 +32,7 @@ const SUMMED = [
   'skipped',
   'deadLetters',
   'restored',
+  'restoreLeft',
 ] as const
 
 function sumOf(parts: readonly StageProgress[]): Partial<StageCounters> {
