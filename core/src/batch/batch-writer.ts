@@ -85,7 +85,7 @@ export class BatchWriter {
     headers: readonly Header[] = NO_HEADERS,
     bytesMax: number = recordBytesMax(key, value, headers),
   ): void {
-    if (this.recordCount === 0) this.#begin(timestampMs)
+    if (this.recordCount === 0) this.#begin(timestampMs, bytesMax)
     const timestampDelta = timestampMs - this.#baseTimestampMs
     // So close to a good timestamp, it is a whole number as well.
     const isClose = (timestampDelta | 0) === timestampDelta && timestampMs >= 0
@@ -130,9 +130,10 @@ export class BatchWriter {
     return batch
   }
 
-  #begin(timestampMs: number): void {
+  #begin(timestampMs: number, bytesMax: number): void {
     expectTimestamp(timestampMs)
     this.#baseTimestampMs = timestampMs
+    this.#lengthBytes = varintBytes(bytesMax)
   }
 
   /** Leaves the last record's length other room; gives the record's new end. */

@@ -199,6 +199,7 @@ export class PartitionQueue {
    * not acknowledged must not fall behind those, even if later ones were.
    */
   #isInWindow({ ordinal }: PendingBatch): boolean {
+    if (this.#inFlight.length === 0) return true
     return this.#inFlight.every((other) => ordinal - other.ordinal < this.#settings.maxInFlight)
   }
 
@@ -326,7 +327,8 @@ export class PartitionQueue {
   }
 
   #land(batch: PendingBatch): void {
-    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1)
+    if (this.#inFlight[0] === batch) this.#inFlight.shift()
+    else this.#inFlight.splice(this.#inFlight.indexOf(batch), 1)
   }
 
   #settleFailed(batch: PendingBatch, error: unknown): void {

@@ -219,7 +219,7 @@ export class Producer<K = Raw, V = Raw> {
   }
 
   /** Most records go where the one before went. */
-  #topicOf({ topic: name }: ProducerRecord<K, V>): TopicQueues | undefined {
+  #topicOf({ topic: name }: { readonly topic: string }): TopicQueues | undefined {
     if (this.#latestTopic?.topic !== name) this.#latestTopic = this.#topics.get(name)
     return this.#latestTopic
   }
@@ -314,8 +314,9 @@ export class Producer<K = Raw, V = Raw> {
     topic.refresh(await this.#log.describeTopic(topic.topic))
   }
 
-  #refreshIfOld({ topic: name, createdMs }: PendingBatch): void {
-    const topic = this.#topics.get(name)
+  #refreshIfOld(batch: PendingBatch): void {
+    const { createdMs } = batch
+    const topic = this.#topicOf(batch)
     if (topic === undefined || createdMs - topic.describedMs < DESCRIPTION_AGE_MS_MAX) return
     topic.describedMs = createdMs
     // Nobody waits for it: what is wrong with the topic, its appends will tell.
