@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { parquet } from '@millrace/connectors'
 import { startPostgres } from '@millrace/connectors/testing'
 import { Client } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -85,6 +86,27 @@ test('05 puts big orders into the last partition', async () => {
   for (const line of lines) {
     const { partition, value } = JSON.parse(line) as { partition: number; value: { total: number } }
     expect(partition === 3).toBe(value.total >= 1000)
+  }
+})
+
+test('06 archives every reading once, in the directory of its day and station', async () => {
+  for (const _run of ['first', 'second']) {
+    await run('06-files-out.ts')
+    let rows = 0
+    for (const path of readdirSync(join(cwd, 'out/readings'), {
+      recursive: true,
+      encoding: 'utf8',
+    })) {
+      if (!path.endsWith('.parquet')) continue
+      expect(path).toMatch(
+        /^dt=1970-01-0[1-3]\/station=(Lima|Oslo|Rome)\/readings-\d-\d{20}\.parquet$/,
+      )
+      const file = parquet(join(cwd, 'out/readings', path))
+      const reader = await file.open({ position: undefined, signal: AbortSignal.abort() })
+      rows += reader.total.rows ?? 0
+      await reader.close()
+    }
+    expect(rows).toBe(20_000)
   }
 })
 

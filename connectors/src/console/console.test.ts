@@ -33,6 +33,31 @@ test('each row is a line of JSON, key first', async () => {
   ])
 })
 
+test('CSV has one header, whoever writes, and refuses columns that it does not name', async () => {
+  const stream = new PassThrough()
+  const sink = console({ stream, format: 'csv' })
+  const context = {
+    pipeline: 'test',
+    logId: 'test',
+    columns: [],
+    notice: () => {},
+    signal: new AbortController().signal,
+  }
+  const row = (value: Record<string, unknown>) => ({
+    size: 1,
+    keys: [null],
+    values: [value],
+    position: 1,
+  })
+  for (const name of ['Lima', 'a "b"']) {
+    const task = await (await sink.open(context)).claim('t-0')
+    await task.write(row({ name, n: 1 }))
+  }
+  expect(String(stream.read())).toBe('name,n\nLima,1\n"a ""b""",1\n')
+  const task = await (await sink.open(context)).claim('t-1')
+  await expect(task.write(row({ other: 1 }))).rejects.toThrow('the column other')
+})
+
 test('it keeps no position, and repeats after a crash are possible', async () => {
   expect(console().guarantee).toBe('at-least-once')
   expect((await open(new PassThrough())).position).toBeUndefined()

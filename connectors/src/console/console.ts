@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { ClosedError } from '@millrace/core'
 import type { OpenSink, Sink, SinkBatch, SinkTask } from '@millrace/processors'
+import { jsonText } from '../json-text.ts'
+import type { CsvLines } from './csv-lines.ts'
 
 /** Options of {@link console}. */
 export interface ConsoleOptions {
@@ -9,29 +11,39 @@ export interface ConsoleOptions {
   readonly name?: string
   /** Where to write. Default: standard output. */
   readonly stream?: Writable
+  /** `csv` begins with a line of the columns: those of the schema, else those of the first rows. Default `json`. */
+  readonly format?: 'json' | 'csv'
 }
 
 /**
- * Writes each row as a line of JSON to standard output: the key's properties, then the value's;
+ * Writes each row as a line of JSON (or CSV) to standard output: the key's properties, then the value's;
  * a tombstone as `{"key":…,"value":null}`. At least once: a crash may repeat lines.
  */
 export function console(options: ConsoleOptions = {}): Sink<unknown> {
+  const { stream = process.stdout, format = 'json' } = options
+  // Its connections write below one header.
+  let csv: CsvLines | undefined
   return {
     kind: 'sink',
     name: options.name ?? 'console',
     guarantee: 'at-least-once',
     mode: 'append',
-    async open() {
-      return new OpenConsole(options.stream ?? process.stdout)
+    async open({ columns, isSample }) {
+      if (format === 'json') return new OpenConsole(stream, jsonLines)
+      const { CsvLines } = await import('./csv-lines.ts')
+      const lines = (csv ??= new CsvLines(columns, isSample))
+      return new OpenConsole(stream, (batch) => lines.take(batch))
     },
   }
 }
 
 class OpenConsole implements OpenSink {
   readonly #stream: Writable
+  readonly #linesOf: (batch: SinkBatch) => string | Promise<string>
 
-  constructor(stream: Writable) {
+  constructor(stream: Writable, linesOf: (batch: SinkBatch) => string | Promise<string>) {
     this.#stream = stream
+    this.#linesOf = linesOf
   }
 
   async claim(): Promise<SinkTask> {
@@ -42,10 +54,8 @@ class OpenConsole implements OpenSink {
     }
   }
 
-  async #write({ size, keys, values }: SinkBatch): Promise<void> {
-    let lines = ''
-    for (let i = 0; i < size; i++) lines += `${lineOf(keys[i] ?? null, values[i] ?? null)}\n`
-    await writeAll(this.#stream, lines)
+  async #write(batch: SinkBatch): Promise<void> {
+    await writeAll(this.#stream, await this.#linesOf(batch))
   }
 
   async close(): Promise<void> {}
@@ -53,18 +63,15 @@ class OpenConsole implements OpenSink {
 
 type Row = Readonly<Record<string, unknown>> | null
 
+function jsonLines({ size, keys, values }: SinkBatch): string {
+  let lines = ''
+  for (let i = 0; i < size; i++) lines += `${lineOf(keys[i] ?? null, values[i] ?? null)}\n`
+  return lines
+}
+
 function lineOf(key: Row, value: Row): string {
-  return JSON.stringify(value === null ? { key, value } : { ...key, ...value }, plain)
+  return jsonText(value === null ? { key, value } : { ...key, ...value })
 }
-
-/** Integers past 2^53 as their digits, bytes as base64; JSON has no other form for them. */
-function plain(_name: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return rawJson(String(value))
-  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value
-}
-
-// Node has it; TypeScript's library doesn't yet.
-const rawJson = (JSON as unknown as { rawJSON: (this: void, text: string) => unknown }).rawJSON
 
 async function writeAll(stream: Writable, text: string): Promise<void> {
   if (!stream.writable) throw closed()

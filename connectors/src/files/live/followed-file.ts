@@ -21,6 +21,7 @@ const CHUNK_BYTES = 256 * 1024
 const POLL_MS = 200
 /** Whoever writes may have the old file open for a while after it got another name. */
 const QUIET_MS = 1000
+const SEARCHES = 3
 
 /**
  * A file that grows, as `tail -F` reads it. States: reading ⇄ waiting for more → superseded (another
@@ -63,14 +64,19 @@ export class FollowedFile {
     identity: GrowingIdentity,
     byte: number,
   ): Promise<FollowedFile> {
-    for (const candidate of [path, ...(await oldNames(path))]) {
-      const found = await stat(candidate, { bigint: true }).catch(() => undefined)
-      if (found?.isFile() !== true || String(found.ino) !== identity.inode) continue
-      const followed = await FollowedFile.#at(path, candidate, byte)
-      const isSame = Number(found.size) >= byte && (await followed.#hasHead(identity))
-      if (isSame) return followed
-      await followed.close()
-      if (candidate === path) return FollowedFile.#at(path, path, 0)
+    // Rotation may give it another name while we look.
+    for (let attempt = 0; attempt < SEARCHES; attempt++) {
+      for (const name of [path, ...(await oldNames(path))]) {
+        const found = await FollowedFile.#at(path, name, byte).catch(() => undefined)
+        if (found !== undefined && found.#inode === identity.inode) {
+          if (await found.#continues(identity, byte)) return found
+          if (name === path) {
+            await found.close()
+            return FollowedFile.#at(path, path, 0)
+          }
+        }
+        await found?.close()
+      }
     }
     throw new UsageError(
       'INPUT_CHANGED',
@@ -128,19 +134,35 @@ export class FollowedFile {
     return undefined
   }
 
-  /** The file that was written after this one: an older generation that has been renamed too, or the one of the name. */
+  /**
+   * The file that was written after this one: an older generation that has been renamed too, or the one
+   * of the name. Names may change while we look, so what was opened is looked at again.
+   */
   async successor(): Promise<FollowedFile> {
-    if (this.isTruncated) return FollowedFile.open(this.#path)
+    for (;;) {
+      const named = await FollowedFile.#at(this.#path, this.#path, 0)
+      const older = this.isTruncated ? undefined : await this.#nextGeneration()
+      if (older === undefined || older.inode === named.#inode) return named
+      await named.close()
+      const found = await FollowedFile.#at(this.#path, older.name, 0).catch(() => undefined)
+      if (found !== undefined && found.#inode === older.inode) return found
+      await found?.close()
+    }
+  }
+
+  /** The first that was written after this one, of those that were renamed. */
+  async #nextGeneration(): Promise<{ name: string; inode: string } | undefined> {
     const { mtimeNs } = await this.#file.stat({ bigint: true })
-    let next: { name: string; mtimeNs: bigint } | undefined
+    let next: { name: string; inode: string; mtimeNs: bigint } | undefined
     for (const name of await oldNames(this.#path)) {
       const found = await stat(name, { bigint: true }).catch(() => undefined)
-      if (found?.isFile() !== true || String(found.ino) === this.#inode) continue
-      if (found.mtimeNs <= mtimeNs || (next !== undefined && found.mtimeNs >= next.mtimeNs))
-        continue
-      next = { name, mtimeNs: found.mtimeNs }
+      const inode = String(found?.ino)
+      if (found?.isFile() !== true || inode === this.#inode || found.mtimeNs <= mtimeNs) continue
+      if (next === undefined || found.mtimeNs < next.mtimeNs) {
+        next = { name, inode, mtimeNs: found.mtimeNs }
+      }
     }
-    return FollowedFile.#at(this.#path, next?.name ?? this.#path, 0)
+    return next
   }
 
   close(): Promise<void> {
@@ -153,6 +175,12 @@ export class FollowedFile {
     if (size === this.#sizeBytes) return false
     this.#sizeBytes = size
     return size < this.#byte || !(await this.#hasHead(this.#identity))
+  }
+
+  /** Is it the file of that position, grown at most? */
+  async #continues(identity: GrowingIdentity, byte: number): Promise<boolean> {
+    const { size } = await this.#file.stat()
+    return size >= byte && (await this.#hasHead(identity))
   }
 
   async #hasHead({ headBytes, headHash }: GrowingIdentity): Promise<boolean> {

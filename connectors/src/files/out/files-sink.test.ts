@@ -197,7 +197,7 @@ test('positions of another log are refused, and a damaged commit is named', asyn
   await writeRest(await claimTask(spec, nodeDisk), 1)
   const claim = claimTask(spec, nodeDisk, { logId: 'other' })
   await expect(claim).rejects.toMatchObject({ code: 'SINK_OF_ANOTHER_LOG' })
-  const state = join(root, '.millrace/test/t-0.ndjson')
+  const state = join(root, '.millrace/test/ndjson-t-0')
   const newest = (await readdir(state)).toSorted().at(-1) ?? ''
   await writeFile(join(state, newest), '{"format":1,')
   await expect(claimTask(spec, nodeDisk)).rejects.toThrow(newest)
@@ -209,7 +209,7 @@ test('old commits are removed, claims by others are noticed at any distance', as
   const asleep = await claimTask(spec, nodeDisk)
   await asleep.write(numbers(0, 1))
   await writeRest(await claimTask(spec, nodeDisk), 50, 1)
-  expect((await readdir(join(root, '.millrace/test/t-0.ndjson'))).length).toBeLessThan(20)
+  expect((await readdir(join(root, '.millrace/test/ndjson-t-0'))).length).toBeLessThan(20)
   await expect(asleep.write(numbers(1, 2))).rejects.toMatchObject({ code: 'SINK_FENCED' })
   expect(await published(root)).toHaveLength(50)
 })

@@ -40,7 +40,7 @@ export function openFiles(
   const withRoom = waitingForRoom(root, { clock, signal, notice })
   const claim = async (task: string): Promise<SinkTask> => {
     const name = encodeURIComponent(task)
-    const parts = join(root, '.millrace', context.pipeline, `${name}.${spec.format.name}`)
+    const parts = join(root, '.millrace', context.pipeline, `${spec.format.name}-${name}`)
     const token = `${process.pid}-${randomUUID()}`
     const before = await disk.list(parts)
     const owner = { logId: context.logId, claim: token, what: `task ${task} of "${spec.name}"` }
