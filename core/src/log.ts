@@ -75,6 +75,12 @@ export interface Log {
 export interface LogDescription {
   /** UUID of the data directory (or the Kafka cluster id). */
   readonly logId: string
+  /**
+   * The latest openings for writing, the present one last, each as `<leader epoch>.<random>`. A copy of
+   * the data directory has others from its first opening on, and is told by them. Absent where nothing
+   * can be copied.
+   */
+  readonly openings?: readonly string[]
   readonly url: string
   readonly access: 'read-write' | 'read-only'
   /** Partitions that recovery opened read-only because bytes in their middle are damaged. */

@@ -16,12 +16,19 @@ describe('on a real disk', () => {
   test('a log is made where there is none, and found again with its records', async () => {
     const url = join(directory, 'not', 'yet')
     const log = await open(url)
-    const { logId } = await log.describe()
+    const { logId, openings: [opening] = [] } = await log.describe()
     await log.createTopic({ name: 'flights', partitions: 2 })
     await append(log, 'flights', 1, ['a', 'b'])
     await log.close()
     const again = await open(`file:${url}/`)
-    expect(await again.describe()).toEqual({ logId, url, access: 'read-write', damaged: [] })
+    const openings = [opening, expect.stringMatching(/^1\.[0-9a-f]{8}$/)]
+    expect(await again.describe()).toEqual({
+      logId,
+      openings,
+      url,
+      access: 'read-write',
+      damaged: [],
+    })
     expect(await readValues(again, 'flights', 1)).toEqual(['a', 'b'])
     await again.close()
   })

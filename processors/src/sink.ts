@@ -32,6 +32,8 @@ export interface SinkContext {
   readonly pipeline: string
   /** Identity of the log the positions point into; a sink that stores positions refuses another's. */
   readonly logId: string
+  /** As the log describes itself: who stores the last of them can refuse a copy of the log. */
+  readonly openings?: readonly string[]
   /** Columns known from the schema, for creating tables; empty when there is no schema. */
   readonly columns: readonly Column[]
   /** The columns are those of the first rows: good for creating a table, but later rows may have more. */

@@ -2,7 +2,13 @@ import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Where in a transaction something is to happen; the client's bytes are held until it has. */
-export type Moment = 'at BEGIN' | 'in COPY' | 'before COMMIT' | 'after COMMIT'
+export type Moment =
+  | 'at the start'
+  | 'at BEGIN'
+  | 'in COPY'
+  | 'before the fence'
+  | 'before COMMIT'
+  | 'after COMMIT'
 
 /** What becomes of the connection afterwards: `swallow` keeps it open, and nothing passes any more. */
 export type Fate = 'go on' | 'cut' | 'swallow'
@@ -173,6 +179,7 @@ class Frames {
   #isStarted = false
   #head = Buffer.alloc(0)
   #isInCopy = false
+  #isFenced = false
 
   /** Pieces in order; together they are all bytes so far, but for a few that are kept back. */
   cut(chunk: Buffer): Piece[] {
@@ -188,8 +195,8 @@ class Frames {
       if (bytes.length - at < needed) break
       const length = bytes.readUInt32BE(at + needed - 4)
       const end = at + (this.#isStarted ? 1 : 0) + length
-      if (bytes.length < Math.min(end, at + 12)) break
-      const found = this.#isStarted ? this.#momentOf(bytes, at) : undefined
+      if (bytes.length < Math.min(end, at + 24)) break
+      const found = this.#isStarted ? this.#momentOf(bytes, at) : 'at the start'
       if (found !== undefined) {
         if (at > sent) pieces.push({ bytes: bytes.subarray(sent, at), moment })
         sent = at
@@ -212,9 +219,17 @@ class Frames {
       return 'in COPY'
     }
     if (type === 0x63 || type === 0x66) this.#isInCopy = false
+    const advances = bytes.toString('latin1', at + 5, at + 22).includes('millrace_advance')
+    if ((type === 0x50 || type === 0x42) && advances && !this.#isFenced) {
+      this.#isFenced = true
+      return 'before the fence'
+    }
     if (type !== 0x51) return undefined
     const word = bytes.toString('latin1', at + 5, at + 11)
-    if (word.startsWith('BEGIN')) return 'at BEGIN'
+    if (word.startsWith('BEGIN')) {
+      this.#isFenced = false
+      return 'at BEGIN'
+    }
     return word.startsWith('COMMIT') ? 'COMMIT' : undefined
   }
 }

@@ -55,13 +55,19 @@ export class Workshop {
   }
 
   /** Starts a command that fills a table. */
-  start(way: Way, table: string, url: string, env: Readonly<Record<string, string>> = {}): Run {
+  start(
+    way: Way,
+    table: string,
+    url: string,
+    env: Readonly<Record<string, string>> = {},
+    more: readonly string[] = [],
+  ): Run {
     const isLoad = way.startsWith('load')
     const upsert = way.endsWith('upsert')
     const words = isLoad
       ? ['load', 'input.csv', '--table', table, ...(upsert ? ['--key', 'id'] : [])]
       : ['run', `${upsert ? 'upsert' : 'append'}.ts`, '--log', `log-${table}`, '--connections', '1']
-    return start(this.directory, [...words, '--quiet'], {
+    return start(this.directory, [...words, '--quiet', ...more], {
       DATABASE_URL: url,
       TABLE: table,
       ...env,

@@ -41,7 +41,7 @@ async function expectExact(way: Way, table: string, said: string): Promise<void>
 describe('what leaves the columns in place is taken along', () => {
   test.each<[string, Way, number, (table: string) => string]>([
     ['a column is added', 'run append', 1, (t) => `ALTER TABLE ${t} ADD extra text DEFAULT 'x'`],
-    ['a column is added', 'load upsert', 1, (t) => `ALTER TABLE ${t} ADD extra text DEFAULT 'x'`],
+    ['a column is added', 'load upsert', 0, (t) => `ALTER TABLE ${t} ADD extra text DEFAULT 'x'`],
     ['a column gets a wider type', 'run append', 1, (t) => `ALTER TABLE ${t} ALTER n TYPE bigint`],
     ['a column gets a wider type', 'load append', 0, (t) => `ALTER TABLE ${t} ALTER n TYPE bigint`],
     ['a column gets a wider type', 'run upsert', 1, (t) => `ALTER TABLE ${t} ALTER n TYPE bigint`],
@@ -86,7 +86,7 @@ test.each<[string, Way, number, (t: string) => string, (t: string) => string]>([
   [
     'the unique index is dropped',
     'load upsert',
-    1,
+    0,
     (t) => `ALTER TABLE ${t} DROP CONSTRAINT ${t}_pkey`,
     (t) => `ALTER TABLE ${t} ADD PRIMARY KEY (id)`,
   ],
@@ -114,7 +114,7 @@ test.each<[string, Way, number, (t: string) => string, (t: string) => string]>([
 
 test.each<[Way, number]>([
   ['run append', 1],
-  ['load upsert', 1],
+  ['run upsert', 1],
 ])(
   'a table that is dropped and made anew during a %s is not filled from the middle',
   async (way, skip) => {

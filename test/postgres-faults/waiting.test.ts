@@ -92,7 +92,7 @@ test.concurrent.each<[Way, 'in COPY' | 'after COMMIT']>([
   async (way, moment) => {
     const table = await shop.table(server, way)
     const proxy = await ownProxy()
-    proxy.plan(moment, 1, async () => 'swallow')
+    proxy.plan(moment, way.startsWith('load') ? 0 : 1, async () => 'swallow')
     const { code, said } = await shop.start(way, table, proxy.through(server.url)).ended
     expect({ code, fired: proxy.fired }).toEqual({ code: 0, fired: 1 })
     expectDocumented('the line goes dead', said)
@@ -132,11 +132,12 @@ test.concurrent('Ctrl-C ends the wait for a server that is away', async () => {
 test.concurrent('an upsert that falls into a deadlock is taken back and done again', async () => {
   const table = await shop.table(server, 'load upsert')
   const proxy = await ownProxy()
+  await server.query(`INSERT INTO ${table} SELECT i, -1, '' FROM generate_series(0, 19999) i`)
   const bystander = await server.session()
   await bystander.query(`SET deadlock_timeout = '1min'`)
   let other: Promise<unknown> = Promise.resolve()
-  proxy.plan('at BEGIN', 1, async () => {
-    // Rows of the first transaction; those of ours are written in the order of their keys.
+  proxy.plan('at BEGIN', 0, async () => {
+    // Rows are written in the order of their keys.
     await bystander.query(`BEGIN; UPDATE ${table} SET n = n WHERE id = 19999`)
     void sleep(300).then(() => {
       other = bystander.query(`UPDATE ${table} SET n = n WHERE id = 0; COMMIT`)

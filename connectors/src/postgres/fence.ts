@@ -22,6 +22,8 @@ export interface FenceKey {
   readonly task: string
   /** Identity of the log that positions point into. */
   readonly logId: string
+  /** Of that log, the latest last; none where nothing can be copied. */
+  readonly openings: readonly string[]
 }
 
 /** A claim that was won; it stays ours until somebody claims the task after us. */
@@ -177,22 +179,24 @@ export class Fence {
   }
 
   async #tryClaim(session: Session): Promise<Claim> {
-    const { logId } = this.#key
+    const { pipeline, sink, task, logId, openings } = this.#key
     const previousOwner = await this.#readOwner(session)
     // One statement and no transaction around it: a claimer frozen at any point holds no lock.
     const { rows } = await session.query<FenceRow>(
-      `INSERT INTO ${this.#table} AS f (pipeline, sink, task, log_id, claim, seq, owner, backend_pid)
-       SELECT $1, $2, $3, $4, 1, 0, $5, pg_backend_pid()
+      `INSERT INTO ${this.#table} AS f
+         (pipeline, sink, task, log_id, claim, seq, owner, backend_pid, opening)
+       SELECT $1, $2, $3, $4, 1, 0, $5, pg_backend_pid(), $6
        WHERE set_config('lock_timeout', '${claimLockTimeoutMs}', true) IS NOT NULL
        ON CONFLICT (pipeline, sink, task) DO UPDATE
          SET claim = f.claim + 1, owner = excluded.owner,
-             backend_pid = excluded.backend_pid, updated_at = excluded.updated_at
-         WHERE f.log_id = excluded.log_id
+             backend_pid = excluded.backend_pid, updated_at = excluded.updated_at,
+             opening = excluded.opening
+         WHERE f.log_id = excluded.log_id AND (${isOursSql('f.opening')})
        RETURNING claim, seq, position, table_oid`,
-      [this.#key.pipeline, this.#key.sink, this.#key.task, logId, this.#owner],
+      [pipeline, sink, task, logId, this.#owner, openings.at(-1) ?? null, openings],
     )
     const row = rows[0]
-    if (row === undefined) throw this.#otherLog()
+    if (row === undefined) throw await this.#whyRefused(session)
     // What the previous owner has open can't commit any more, and would only hold locks.
     if (previousOwner !== undefined) await this.#terminate(session, previousOwner)
     return {
@@ -234,7 +238,7 @@ export class Fence {
     return new FencedError(
       'SINK_FENCED',
       `Another process took over ${this.#what()}; nothing of this batch was written.`,
-      { facts: { ...this.#key } },
+      { facts: { ...this.#facts } },
     )
   }
 
@@ -246,7 +250,7 @@ export class Fence {
         'and this one is new and empty. Going on would leave out all rows of before. To fill it from ' +
         `the start: DELETE FROM ${this.#table} WHERE ${this.#whereSink}; to go on with what comes ` +
         `next: UPDATE ${this.#table} SET table_oid = NULL WHERE ${this.#whereSink};`,
-      { facts: { ...this.#key, table: label } },
+      { facts: { ...this.#facts, table: label } },
     )
   }
 
@@ -256,7 +260,7 @@ export class Fence {
       `The database no longer has all that it confirmed for ${this.#what()}: it was restored, or a ` +
         'replica that was behind has taken over. Rows and position went back together, and nothing ' +
         'of this batch was written. Run the same again: it goes on from where the database stands now.',
-      { facts: { ...this.#key } },
+      { facts: { ...this.#facts } },
     )
   }
 
@@ -265,7 +269,25 @@ export class Fence {
       'UNAVAILABLE',
       `The previous owner of ${this.#what()} keeps its row in ${this.#table} locked. ` +
         'Stop that process, or end its session with pg_terminate_backend.',
-      { cause, facts: { ...this.#key } },
+      { cause, facts: { ...this.#facts } },
+    )
+  }
+
+  async #whyRefused(session: Session): Promise<UsageError> {
+    const { rows } = await session.query<{ log_id: string }>(
+      `SELECT log_id FROM ${this.#table} WHERE ${this.#where}`,
+    )
+    return rows[0]?.log_id === this.#key.logId ? this.#copiedLog() : this.#otherLog()
+  }
+
+  #copiedLog(): UsageError {
+    return new UsageError(
+      'SINK_OF_ANOTHER_LOG',
+      `This log is a copy (or an older state) of the one that has written ${this.#what()}: since they ` +
+        "parted, both may hold other records under the same offsets, and one position can't stand for " +
+        'both. Nothing was touched. Go on with that log; or start over with this one: empty the table ' +
+        `that it wrote, and DELETE FROM ${this.#table} WHERE ${this.#whereSink};`,
+      { facts: { ...this.#facts, opening: this.#key.openings.at(-1) } },
     )
   }
 
@@ -275,8 +297,13 @@ export class Fence {
       `The database holds a position of ${this.#what()} that belongs to another log (or another ` +
         `input) than this one. Go on with that log; or start over: empty the table it wrote, and ` +
         `DELETE FROM ${this.#table} WHERE ${this.#whereSink};`,
-      { facts: { ...this.#key } },
+      { facts: { ...this.#facts } },
     )
+  }
+
+  get #facts(): Readonly<Record<string, string>> {
+    const { pipeline, sink, task, logId } = this.#key
+    return { pipeline, sink, task, logId }
   }
 
   #what(): string {
@@ -321,6 +348,18 @@ ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS table_oid oid, ADD COLUMN IF NOT EX
       { cause: error },
     )
   }
+}
+
+/**
+ * Did the log of these openings ($7) live through the stored one? Of one older than all that it
+ * remembers nobody can tell. `$6` is null where a log can't be copied.
+ */
+function isOursSql(opening: string): string {
+  const epochOf = (text: string): string => `split_part(${text}, '.', 1)::bigint`
+  return (
+    `${opening} IS NULL OR $6::text IS NULL OR ${opening} = ANY ($7::text[]) OR ` +
+    `${epochOf(opening)} < ${epochOf('($7::text[])[1]')}`
+  )
 }
 
 function applicationName(token: string): string {

@@ -73,12 +73,13 @@ class OpenPostgresSink implements OpenSink {
 
   async claim(task: string): Promise<SinkTask> {
     if (task === '') throw new UsageError('USAGE', 'A task of a sink needs a name.')
-    const { pipeline, logId, notice, signal } = this.#context
+    const { pipeline, logId, openings = [], notice, signal } = this.#context
     const fence = new Fence(this.#target.schema, {
       pipeline,
       sink: this.#options.name,
       task,
       logId,
+      openings,
     })
     const endeavour = endeavourOf(this.#options, this.#context, this.#database)
     // A claim whose reply was lost is simply made again.

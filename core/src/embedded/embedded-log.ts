@@ -40,6 +40,7 @@ export interface EmbeddedLogParts {
   readonly disk: Disk
   readonly lock: FileLock
   readonly logId: string
+  readonly openings: readonly string[]
   readonly url: string
   readonly topics: Topics
   readonly journal: Journal
@@ -62,8 +63,8 @@ export class EmbeddedLog implements Log {
     const damaged = this.#parts.topics.partitions
       .map(({ log }) => log.damage)
       .filter((damage) => damage !== undefined)
-    const { logId, url } = this.#parts
-    return { logId, url, access: 'read-write', damaged }
+    const { logId, openings, url } = this.#parts
+    return { logId, openings, url, access: 'read-write', damaged }
   }
 
   async createTopic(topic: NewTopic): Promise<TopicDescription> {

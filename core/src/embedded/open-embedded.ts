@@ -1,4 +1,4 @@
-import type { Clock, Ports } from '../io/index.ts'
+import type { Ports } from '../io/index.ts'
 import { GroupCoordinator } from '../groups/index.ts'
 import { processIdentity } from '../io/index.ts'
 import { damagedFile } from '../storage/checkpoint.ts'
@@ -17,6 +17,8 @@ import type { Registry } from './topic-registry.ts'
 import { RetentionTimer, UNRECORDED_MS_MAX } from './retention-timer.ts'
 import { Topics } from './topics.ts'
 
+/** A sink that was written to longer ago can't tell a copy. */
+const OPENINGS_KEPT = 256
 const JOURNAL_PLACE = { topic: JOURNAL_TOPIC, partition: 0 }
 
 /** Opens a data directory for writing: takes it, recovers it, and deals with open transactions. */
@@ -25,7 +27,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
   const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
   let journal: Journal | undefined
   try {
-    const { registry, time, isClosedInOrder } = await beginEpoch(disk, ports.clock, meta.logId)
+    const { registry, time, isClosedInOrder } = await beginEpoch(disk, ports, meta.logId)
     const { leaderEpoch } = registry
     journal = await openJournal({ disk, clock: ports.clock, time, leaderEpoch }, meta.logId)
     await forgetDeletedTopics(journal, registry)
@@ -46,6 +48,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
     const { logId } = meta
     const retention = new RetentionTimer(clock, topics, time)
     return new EmbeddedLog({
+      openings: registry.openings ?? [],
       ports,
       disk,
       lock,
@@ -69,15 +72,18 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
 /** Every opening for writing is a leader epoch of its own, recorded before anything is written in it. */
 async function beginEpoch(
   disk: Disk,
-  clock: Clock,
+  { clock, random }: Ports,
   logId: string,
 ): Promise<{ registry: Registry; time: LogClock; isClosedInOrder: boolean }> {
   const before = await readRegistry(disk.fileSystem, disk.directory)
   if (before === undefined) await createJournal(disk, logId)
   const isClosedInOrder = before?.isClosedInOrder === true
   const time = new LogClock(clock, before?.moment, isClosedInOrder ? 0 : UNRECORDED_MS_MAX)
+  const leaderEpoch = (before?.leaderEpoch ?? -1) + 1
+  const opening = `${leaderEpoch}.${random.uuid().slice(0, 8)}`
   const registry = {
-    leaderEpoch: (before?.leaderEpoch ?? -1) + 1,
+    leaderEpoch,
+    openings: [...(before?.openings ?? []), opening].slice(-OPENINGS_KEPT),
     topics: before?.topics ?? [],
     deleted: before?.deleted ?? [],
     moment: time.moment(),

@@ -28,6 +28,8 @@ export interface RegisteredTopic {
 export interface Registry {
   /** How often the data directory was opened for writing; the leader epoch of this opening. */
   readonly leaderEpoch: number
+  /** As of a log's description; absent before there were any. */
+  readonly openings?: readonly string[]
   readonly topics: readonly RegisteredTopic[]
   /** Topics that are gone, but whose files may still be there. */
   readonly deleted: readonly RegisteredTopic[]

@@ -219,10 +219,11 @@ export class DeliverLane {
   }
 
   #sinkContext(): SinkContext {
-    const { logId, plan, control, onError, notice } = this.#context
+    const { logId, openings, plan, control, onError, notice } = this.#context
     return {
       pipeline: plan.pipeline,
       logId,
+      openings,
       columns: firstOfName(this.#stage.columns),
       ...(onError === 'fail'
         ? {}

@@ -12,6 +12,7 @@ import { outputTopics, prepareTopics, type Topics } from './topics.ts'
 export interface PreparedRun {
   readonly control: RunControl
   readonly logId: string
+  readonly openings: readonly string[]
   readonly topics: Topics
   /** One a thread. */
   readonly shares: readonly Share[]
@@ -36,14 +37,14 @@ export async function prepareRun(
   const control = new RunControl(options.signal, options.clock ?? nodeClock)
   const topics = await prepareTopics(log, plan, options.onError === 'dead-letter')
   await checkTopology(log, plan, topics, threads)
-  const { logId } = await log.describe()
+  const { logId, openings = [] } = await log.describe()
   const shares = divideTasks(plan, topics, { threads, connections })
   const bounds = new Bounds(log, control, follow, onFixed)
   for (const [name, topic] of topics) {
     bounds.add(name, topic.partitions.length, feedersOf(plan, shares, name))
   }
   await bounds.start()
-  return { control, logId, topics, shares, bounds }
+  return { control, logId, openings, topics, shares, bounds }
 }
 
 /** Stages that write to a topic, counted once for each thread that they run in. */

@@ -29,6 +29,7 @@ export interface RunTrimmer {
 export interface RunContext {
   readonly log: Log
   readonly logId: string
+  readonly openings: readonly string[]
   readonly plan: Plan
   readonly compile: CompileChain
   readonly createStore: (spec: StoreSpec) => DurableStore

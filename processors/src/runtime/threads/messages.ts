@@ -14,6 +14,7 @@ export interface StageThreadData {
   readonly outline: string
   readonly logPort: MessagePort
   readonly logId: string
+  readonly openings: readonly string[]
   readonly topics: Topics
   readonly ends: ReadonlyMap<string, Ends>
   readonly thread: number

@@ -40,10 +40,10 @@ export async function runInThreads(pipeline: Pipeline, options: RunOptions): Pro
   const receive = receiver(run, options, gathered, trimmer)
   for (const [thread, share] of shares.entries()) {
     if (share.size === 0) continue
-    const { logId, topics } = run
+    const { logId, openings, topics } = run
     const { onError = 'fail', deadLettersMax = Infinity, final = false } = options
     const outline = outlineOf(plan)
-    const settings = { script, outline, logId, topics, ends, thread, share, final }
+    const settings = { script, outline, logId, openings, topics, ends, thread, share, final }
     const data = { ...settings, onError, deadLettersMax, logPort: shareLog(options.log) }
     threads.push(new RemoteStages(plan.pipeline, data, (report) => receive(thread, report)))
   }

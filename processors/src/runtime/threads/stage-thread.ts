@@ -115,11 +115,12 @@ async function importPlan(): Promise<Plan> {
 }
 
 function contextFor(plan: Plan): RunContext {
-  const { logId, topics, thread, share, onError, deadLettersMax, final } = data
+  const { logId, openings, topics, thread, share, onError, deadLettersMax, final } = data
   const notice = (message: string) => report({ notice: message })
   return {
     log: patientLog(log, { clock: nodeClock, signal: control.abort, notice }),
     logId,
+    openings,
     plan,
     compile: compileChain,
     createStore: ({ name }) => new MemoryStore(name),
