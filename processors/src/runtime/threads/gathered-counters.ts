@@ -33,6 +33,7 @@ const SUMMED = [
   'deadLetters',
   'restored',
   'restoreLeft',
+  'restoreLeft',
 ] as const
 
 function sumOf(parts: readonly StageProgress[]): Partial<StageCounters> {
