@@ -44,9 +44,9 @@ test.skipIf(!has.duckdb)(`DuckDB reads all three, with partitions${why('duckdb')
          FROM read_csv('out/csv/*/*.csv', hive_partitioning = true, allow_quoted_nulls = false)`),
   ).toEqual([[ORDERS / 2, sumOf(2), 2, '1970-01-02', ORDERS / 2]])
   expect(
-    ask(`SELECT city, count(*), sum(id)::BIGINT FROM read_parquet('out/parquet/*/*.parquet', hive_partitioning = true)
+    ask(`SELECT city, count(*) FROM read_parquet('out/parquet/*/*.parquet', hive_partitioning = true)
          GROUP BY city ORDER BY city NULLS LAST`),
-  ).toMatchObject([
+  ).toEqual([
     ['Lima', ORDERS / 4],
     ['Oslo', ORDERS / 4],
     ['a/b', ORDERS / 4],
