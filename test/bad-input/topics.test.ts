@@ -24,7 +24,7 @@ test('bytes in a topic that are no JSON are named by partition and offset, and p
   expect(await place.values('out')).toEqual([])
   const passed = await place.run('job.ts', ['--on-error', 'dead-letter'])
   expect(passed.code).toBe(3)
-  expect(passed.stderr).toContain('millrace consume job-dead-letters')
+  expect(passed.stderr).toContain('millrace dlq show job-dead-letters')
   expect(await place.values('out')).toEqual([{ n: 1 }, { n: 3 }])
   expect(await place.values('job-dead-letters')).toEqual(['not json'])
 })
