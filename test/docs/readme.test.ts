@@ -23,7 +23,10 @@ function shell(command: string): Promise<string> {
 }
 
 const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
-for (const page of ['README.md', ...guides.toSorted().map((name) => `docs/${name}`)]) {
+const pages = ['README.md', ...guides.toSorted().map((name) => `docs/${name}`)]
+const showsCommands = (page: string) =>
+  readFileSync(join(root, page), 'utf8').includes('\n```console\n')
+for (const page of pages.filter(showsCommands)) {
   describe(`what ${page} shows is what happens`, () => {
     const all = blocks(readFileSync(join(root, page), 'utf8'))
     for (const block of all) {
