@@ -82,16 +82,26 @@ describe('event time', () => {
     [5.9, 5],
     [5n, 5],
     ['1970-01-01T00:00:01Z', 1000],
+    ['1970-01-01T01:00:01+01:00', 1000],
+    ['1970-01-01 00:00:01.5', 1500],
+    ['1970-01-01T00:01', 60_000],
+    ['1970-01-02', 86_400_000],
+    ['Thu, 01 Jan 1970 00:00:01 GMT', 1000],
   ])('%s', (at, expected) => {
     expect(timeOf?.({ ...flight, at })).toBe(expected)
   })
 
-  test.each([null, Number.NaN, -1, new Date(Number.NaN), 'yesterday', new Date('1969-12-31')])(
-    '%s is none',
-    (at) => {
-      expect(() => timeOf?.({ ...flight, at })).toThrow('Topic flights: its property "at" gave')
-    },
-  )
+  test.each([
+    null,
+    Number.NaN,
+    -1,
+    new Date(Number.NaN),
+    'yesterday',
+    'Jan 2 1970 00:00',
+    new Date('1969-12-31'),
+  ])('%s is none', (at) => {
+    expect(() => timeOf?.({ ...flight, at })).toThrow('Topic flights: its property "at" gave')
+  })
 
   test('by a function', () => {
     const byFunction = topic('t', { value, time: (f) => new Date(f.hour) })

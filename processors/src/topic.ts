@@ -159,7 +159,18 @@ function property(name: string): (value: unknown) => unknown {
 function toMs(at: unknown): number {
   if (at instanceof Date) return at.getTime()
   if (typeof at === 'bigint') return Number(at)
-  return typeof at === 'string' ? Date.parse(at) : Number.NaN
+  return typeof at === 'string' ? parseTime(at) : Number.NaN
+}
+
+const ZONE = /(?:Z|UTC|GMT|[+-]\d\d:?\d\d)(?: \(.*\))?$/i
+const ISO_DATE = /^\d{4}(?:-\d\d){0,2}$/
+const ISO_WITHOUT_ZONE = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)$/
+
+/** A time that names no zone is UTC, never what the machine is set to: windows are the same everywhere. */
+function parseTime(text: string): number {
+  const [, date, time] = ISO_WITHOUT_ZONE.exec(text) ?? []
+  if (date !== undefined) return Date.parse(`${date}T${time}Z`)
+  return ZONE.test(text) || ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
 
 /** @throws UsageError unless Kafka would take it as a topic's name. */
