@@ -138,10 +138,30 @@ test('a consumer whose thread is blocked beyond its session stays a member, and 
   const during = await watching.describeGroup('workers')
   expect(during.state).toBe('Stable')
   expect(during.members).toEqual(before.members)
+  // Others are served meanwhile.
+  await new Producer(watching).send({ topic: 'work', value: 'another piece' })
   worker.letGo()
   // Only a member of the same generation can commit.
   await worker.says('has committed')
   await worker.end()
+})
+
+test('records are acknowledged to one thread while the one that opened the log is blocked', async () => {
+  await log.createTopic({ name: 'work' })
+  const acknowledged = new Int32Array(new SharedArrayBuffer(4))
+  const port = shareLog(log)
+  const worker = new Worker(moduleBeside(import.meta.url, 'busy-producer-fixture'), {
+    workerData: { port, acknowledged },
+    transferList: [port],
+  })
+  // The thread starts; from the first acknowledgement on, this one runs nothing until the last.
+  while (Atomics.load(acknowledged, 0) === 0) await log.describe()
+  let count = Atomics.load(acknowledged, 0)
+  while (count < 100) {
+    expect(Atomics.wait(acknowledged, 0, count, 60_000)).not.toBe('timed-out')
+    count = Atomics.load(acknowledged, 0)
+  }
+  await worker.terminate()
 })
 
 test('a consumer leaves its group when its thread is gone', async () => {
