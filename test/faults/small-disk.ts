@@ -16,7 +16,8 @@ export interface SmallDiskEnd {
   readonly words: string
 }
 
-async function onSmallDisk(
+/** Runs a command with a directory that is a disk of its own, of 8 MiB. */
+export async function onSmallDisk(
   command: (directory: string) => readonly string[],
 ): Promise<SmallDiskEnd> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-small-disk-'))

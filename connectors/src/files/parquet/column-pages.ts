@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import type { ColumnMetaData, PageHeader } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { readExactly } from '../file-identity.ts'
@@ -61,14 +62,14 @@ export class ColumnPages {
         await this.#takeDictionary(header)
         continue
       }
-      const bytes = await this.#take(header.compressed_page_size)
+      const bytes = await this.#takePage(header)
       return this.#values.values(header, bytes, this.#chunk, this.#dictionary)
     }
     return undefined
   }
 
   async #takeDictionary(header: PageHeader): Promise<void> {
-    const bytes = await this.#take(header.compressed_page_size)
+    const bytes = await this.#takePage(header)
     if (header.type !== 'DICTIONARY_PAGE') return
     this.#dictionary = this.#values.dictionary(header, bytes, this.#chunk)
   }
@@ -89,6 +90,14 @@ export class ColumnPages {
         if (isWhole || !(error instanceof RangeError) || error instanceof PageTooLarge) throw error
       }
     }
+  }
+
+  /** The bytes of a page, which are what was written where the writer says a checksum. */
+  async #takePage({ compressed_page_size: length, crc }: PageHeader): Promise<Uint8Array> {
+    const start = this.#position
+    const bytes = await this.#take(length)
+    if (crc === undefined || crc32(bytes) === crc >>> 0) return bytes
+    throw new RangeError(`the page at byte ${start} is not what was written (checksum)`)
   }
 
   async #take(length: number): Promise<Uint8Array> {
