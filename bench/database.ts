@@ -19,6 +19,8 @@ export interface Database {
   sql(text: string): Promise<Record<string, unknown>[]>
   /** `psql -c command`, as a person would load a file. */
   psql(command: string): Promise<void>
+  /** A line for bash, which must succeed in all its parts. */
+  shell(command: string): Promise<void>
 }
 
 /** Runs `work` with a server of its own under `directory`. */
@@ -40,6 +42,12 @@ export async function withDatabase<T>(
       psql: (command) =>
         new Promise((resolve, reject) => {
           execFile('psql', [server.url, '-X', '-q', '-c', command], (error) =>
+            error ? reject(error) : resolve(),
+          )
+        }),
+      shell: (command) =>
+        new Promise((resolve, reject) => {
+          execFile('bash', ['-o', 'pipefail', '-c', command], (error) =>
             error ? reject(error) : resolve(),
           )
         }),
