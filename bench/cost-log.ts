@@ -73,8 +73,9 @@ export async function logSteps(
 const place = { topic: 'cost', partition: 0 } as const
 
 async function readSteps(log: Log, serde: Serde<Row>, count: number): Promise<Step[]> {
-  const pieces = await fetchAll(log, count)
-  const fetch = await cpuTimeOf(async () => void (await fetchAll(log, count)))
+  const pieces: Uint8Array[] = []
+  await fetchAll(log, count, (piece) => void pieces.push(piece))
+  const fetch = await cpuTimeOf(() => fetchAll(log, count, recycle))
   const step = await cpuTimeOf(() => {
     for (const piece of pieces) for (const reader = new BatchReader(piece); reader.next(););
   })
@@ -94,8 +95,7 @@ async function readSteps(log: Log, serde: Serde<Row>, count: number): Promise<St
   ]
 }
 
-async function fetchAll(log: Log, count: number): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = []
+async function fetchAll(log: Log, count: number, take: (piece: Uint8Array) => void): Promise<void> {
   let position = { offset: 0, leaderEpoch: -1 }
   while (position.offset < count) {
     const { partitions } = await log.fetch({
@@ -106,10 +106,9 @@ async function fetchAll(log: Log, count: number): Promise<Uint8Array[]> {
     })
     const [fetched] = partitions
     if (fetched === undefined || fetched.error !== undefined) throw new Error('fetch failed')
-    pieces.push(fetched.batches)
+    take(fetched.batches)
     position = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
   }
-  return pieces
 }
 
 function batchesOf(values: readonly Buffer[], isThrownAway = false): Uint8Array[] {

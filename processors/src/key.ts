@@ -91,6 +91,7 @@ export function namedKeySerde(columns: readonly Column[]): Serde<NamedKey> {
   return defineSerde<NamedKey>({
     name: 'key',
     columns,
+    copies: true,
     encode: (key) => stringifyRich(times.length === 0 ? key : timesToMs(key, times)),
     decode: (buffer, start, end) =>
       msToTimes(parseRich(buffer.toString('utf8', start, end)) as NamedKey, times),

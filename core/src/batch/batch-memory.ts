@@ -1,22 +1,25 @@
+/** Small ones share Node's pool, which is much cheaper; larger ones must not hold on to it. */
+const POOLED_BYTES_MAX = 2048
 /** Smaller buffers are cheap to make, and would only crowd out the large ones. */
 const REUSED_BYTES_MIN = 64 * 1024
 const REUSED_BYTES_MAX = 4 * 1024 * 1024
 const KEPT_BYTES_MAX = 16 * 1024 * 1024
 
 /**
- * Memory of batches that were written, for the next ones. Fresh memory costs a page fault every 4 KiB,
+ * Memory of batches that were written or read, for the next ones. Fresh memory costs a page fault every 4 KiB,
  * and every few megabytes of it a garbage collection: together a third of all time, before this.
  */
 class BatchMemory {
-  /** By size, which is a power of two. */
+  /** By size, which is a multiple of the smallest. */
   readonly #kept = new Map<number, Buffer[]>()
   readonly #lent = new WeakSet<ArrayBufferLike>()
   #keptBytes = 0
 
   /** A buffer of at least this size, with anything in it. */
   take(bytes: number): Buffer {
+    if (bytes < POOLED_BYTES_MAX) return Buffer.allocUnsafe(bytes)
     if (bytes < REUSED_BYTES_MIN || bytes > REUSED_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes)
-    const size = 2 ** Math.ceil(Math.log2(bytes))
+    const size = Math.ceil(bytes / REUSED_BYTES_MIN) * REUSED_BYTES_MIN
     const kept = this.#kept.get(size)?.pop()
     const buffer = kept ?? Buffer.allocUnsafeSlow(size)
     if (kept !== undefined) this.#keptBytes -= size

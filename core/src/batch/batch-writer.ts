@@ -39,7 +39,6 @@ export interface BatchOptions {
 const NO_HEADERS: readonly Header[] = []
 const EMPTY: Buffer = Buffer.alloc(0)
 const CAPACITY_BYTES_MIN = 512
-const POOLED_BYTES_MAX = 2048
 // Attributes, three length fields, offset and timestamp deltas, header count.
 const RECORD_OVERHEAD_BYTES_MAX = 1 + 5 * VARINT_BYTES_MAX + VARLONG_BYTES_MAX
 const UTF8_BYTES_PER_UNIT_MAX = 3
@@ -145,7 +144,7 @@ export class BatchWriter {
   }
 
   #grow(needed: number): void {
-    const larger = allocate(
+    const larger = batchMemory.take(
       Math.max(needed, this.#capacityBytes, this.#buffer.length * 2, CAPACITY_BYTES_MIN),
     )
     this.#buffer.copy(larger, 0, 0, this.sizeBytes)
@@ -183,12 +182,9 @@ export class BatchWriter {
   }
 }
 
-/** Small batches share Node's pool, which is much cheaper; large ones must not hold on to it. */
-function allocate(bytes: number): Buffer {
-  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : batchMemory.take(bytes)
-}
-
-/** Uses the memory of a finished batch for others. Nobody may look at its bytes from then on. */
+/**
+ * Uses the memory of a finished or fetched batch for others. Nobody may look at its bytes from then on.
+ */
 export function recycle(batch: Uint8Array): void {
   batchMemory.giveBack(batch)
 }

@@ -6,6 +6,7 @@ const SIZE_BYTES = 8
 /** A 64-bit integer as eight bytes, big-endian, as Kafka's LongSerializer writes it. */
 export const int64: Serde<bigint> = defineSerde({
   name: 'int64',
+  copies: true,
   encode(value: bigint) {
     if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
       throw new RejectedError(

@@ -48,6 +48,7 @@ interface JsonWays {
 function jsonSerde<T>({ print, encode, scan, decode }: JsonWays): Serde<T> {
   return defineSerde<T>({
     name: 'json',
+    copies: true,
     encode(value) {
       try {
         return print?.(value) ?? encode(value)

@@ -7,6 +7,8 @@ export interface Serde<T> {
   readonly name: string
   /** What sinks can take a value apart into; absent when values are no rows. */
   readonly columns?: readonly Column[]
+  /** What `decode` gives holds no view of the bytes it read, so that their memory may be used again. */
+  readonly copies?: boolean
   /** @throws RejectedError RECORD_INVALID, naming the place in the value that does not fit. */
   serialize(value: T): Uint8Array | null
   /** @throws RejectedError RECORD_INVALID when the bytes are no such value. */
@@ -21,6 +23,7 @@ export interface Serde<T> {
 export interface SerdeDefinition<T> {
   readonly name: string
   readonly columns?: readonly Column[]
+  readonly copies?: boolean
   encode(value: T): Encoded
   decode(bytes: Buffer, start: number, end: number): T
 }

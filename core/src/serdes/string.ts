@@ -5,6 +5,7 @@ import { decodeText } from './text.ts'
 /** Text as UTF-8. Text with a lone surrogate has no UTF-8 and is refused. */
 export const string: Serde<string> = defineSerde({
   name: 'string',
+  copies: true,
   encode(value: string) {
     if (typeof value !== 'string') {
       throw new RejectedError('RECORD_INVALID', `Expected a string, got ${typeof value}.`)

@@ -5,6 +5,7 @@ import {
   HEADER_BYTES,
   readHeader,
 } from '../batch/header.ts'
+import { batchMemory } from '../batch/batch-memory.ts'
 import type { BatchHeader } from '../batch/header.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { Segment } from './segment.ts'
@@ -63,6 +64,7 @@ export async function readBatches(log: PartitionLog, request: ReadRequest): Prom
       if (log.startOffset > request.offset) throw log.outOfRange(request.offset)
       walk.run()
       if (walk.missingBytes === 0) return walk.result()
+      walk.giveBack()
       // The first batch wanted is larger, or further on, than was read: read on to its end.
       wantedBytes = Math.max(wantedBytes * 2, walk.missingBytes)
     }
@@ -97,10 +99,16 @@ class BatchWalk {
 
   async load(wantedBytes: number): Promise<void> {
     const available = this.#segment.sizeBytes - this.#filePosition
-    const bytes = Buffer.allocUnsafe(Math.min(wantedBytes, available))
-    const count = await readFully(this.#segment.file, bytes, this.#filePosition)
-    this.#bytes = bytes.subarray(0, count)
-    this.#isShort = count < bytes.length
+    const bytes = batchMemory.take(Math.min(wantedBytes, available))
+    const wanted = bytes.subarray(0, Math.min(wantedBytes, available))
+    const count = await readFully(this.#segment.file, wanted, this.#filePosition)
+    this.#bytes = wanted.subarray(0, count)
+    this.#isShort = count < wanted.length
+  }
+
+  /** What was read is looked at no more. */
+  giveBack(): void {
+    batchMemory.giveBack(this.#bytes)
   }
 
   run(): void {

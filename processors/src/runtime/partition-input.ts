@@ -4,6 +4,7 @@ import {
   type Log,
   MillraceError,
   type Position,
+  recycle,
   UsageError,
 } from '@millrace/core'
 import type { NamedKey, StreamRecord } from '../operators/record.ts'
@@ -41,7 +42,12 @@ export class PartitionInput {
   readonly #timeOf: Topic['timeOf']
   readonly #keys: KeyReader
   readonly #origin: { readonly topic: string; readonly partition: number }
+  /** What was decoded holds no view of a piece. */
+  readonly #isCopying: boolean
   #cursor: BatchReader | undefined
+  #piece: Uint8Array | undefined
+  /** Somebody may hold headers of the piece. */
+  #isViewed = false
   #offset: number
   #leaderEpoch: number
   /** After the piece in the cursor. */
@@ -58,6 +64,7 @@ export class PartitionInput {
     this.#values = input.topic.value
     this.#timeOf = input.topic.timeOf
     this.#keys = new KeyReader(input.topic)
+    this.#isCopying = input.topic.value.copies === true && input.topic.key.copies === true
     this.#origin = { topic: this.topic, partition: this.partition }
     this.#lastStableOffset = at.lastStableOffset
     this.#next = at.position
@@ -114,6 +121,8 @@ export class PartitionInput {
     if (this.#cursor === undefined) return false
     if (this.#cursor.next()) return true
     this.#cursor = undefined
+    if (this.#piece !== undefined && this.#isCopying && !this.#isViewed) recycle(this.#piece)
+    this.#piece = undefined
     this.#offset = this.#next.offset
     this.#leaderEpoch = this.#next.leaderEpoch
     return false
@@ -131,6 +140,7 @@ export class PartitionInput {
     const cursor = this.#stepped()
     const value = this.value()
     const timeOf = this.#timeOf
+    if (cursor.headerCount > 0) this.#isViewed = true
     return {
       key: this.key(),
       value,
@@ -162,7 +172,7 @@ export class PartitionInput {
       origin: this.#origin,
       offset: cursor?.offset ?? this.#offset,
       timestampMs: cursor?.timestampMs ?? 0,
-      original: () => cursor && copyOfRecord(cursor),
+      original: () => (cursor === this.#cursor ? cursor && copyOfRecord(cursor) : undefined),
     }
   }
 
@@ -199,6 +209,8 @@ export class PartitionInput {
     if (fetched.nextOffset === this.#next.offset) return
     const fromOffset = this.#next.offset
     this.#next = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
+    this.#piece = fetched.batches
+    this.#isViewed = false
     this.#cursor = new BatchReader(fetched.batches, { fromOffset })
   }
 
