@@ -45,14 +45,22 @@ function encoderOf(columns: readonly OutColumn[], options: CsvFormatOptions): Ro
     if (text !== nullText && text !== '\\.' && !special.test(text)) return text
     return `"${text.replaceAll('"', '""')}"`
   }
+  // Where digits mean nothing else, numbers need no look.
+  const arePlain = nullText === '' && !/[\w.+-]/.test(delimiter)
   const fields = columns.map(({ name, type, array }) => {
     const textOf = array === true ? json : fieldText(type)
-    return (key: Part, value: Part) => field(textOf(columnOf(key, value, name) ?? null))
+    const isTime = type === 'timestamp' || type === 'date'
+    return (key: Part, value: Part) => {
+      const stored = columnOf(key, value, name) ?? null
+      if (arePlain && typeof stored === 'number' && !isTime) return `${stored}`
+      return field(textOf(stored))
+    }
   })
   const rowText = (key: Part, value: Part): string => {
     let line = ''
-    for (const [index, fieldOf] of fields.entries()) {
-      line += index === 0 ? fieldOf(key, value) : delimiter + fieldOf(key, value)
+    for (let c = 0; c < fields.length; c++) {
+      const text = fields[c]?.(key, value) ?? ''
+      line += c === 0 ? text : delimiter + text
     }
     return line + lineEnd
   }

@@ -33,11 +33,35 @@ const COMPONENT_BYTES_MAX = 255
 export function pathRule(by: PathBy<string> | undefined, sink: string): PathRule {
   const parts = partsOf(by)
   for (const [name] of parts) checkName(name, sink)
-  const values = parts.map(([name, part]) => [`${escapeValue(name)}=`, reader(part, sink)] as const)
+  const components = parts.map(([name, part]) => {
+    const read = reader(part, sink)
+    const nameOf = remembering(`${escapeValue(name)}=`)
+    return (key: Part, value: Part) => nameOf(read(key, value))
+  })
   return {
     said: new Set(parts.filter(([name, part]) => name === part).map(([name]) => name)),
-    directoryOf: (key, value) =>
-      values.map(([prefix, read]) => component(prefix, read(key, value))).join('/'),
+    directoryOf(key, value) {
+      let path = ''
+      for (const [i, componentOf] of components.entries()) {
+        path += i === 0 ? componentOf(key, value) : `/${componentOf(key, value)}`
+      }
+      return path
+    },
+  }
+}
+
+const REMEMBERED_MAX = 1000
+
+/** Names of directories by value: there are few, and many rows. */
+function remembering(prefix: string): (value: unknown) => string {
+  const known = new Map<unknown, string>()
+  return (value) => {
+    const found = known.get(value)
+    if (found !== undefined) return found
+    const made = component(prefix, value)
+    // A date is an object, and may change.
+    if (typeof value !== 'object' && known.size < REMEMBERED_MAX) known.set(value, made)
+    return made
   }
 }
 

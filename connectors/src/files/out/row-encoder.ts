@@ -43,5 +43,7 @@ export interface OutFormat {
 /** Columns are looked for in the key first, then in the value. */
 export function columnOf(key: Part, value: Part, name: string): unknown {
   if (key !== null && Object.hasOwn(key, name)) return key[name]
-  return value !== null && Object.hasOwn(value, name) ? value[name] : undefined
+  if (value === null) return undefined
+  // Objects inherit few names, and asking who owns one takes most of the time.
+  return !(name in Object.prototype) || Object.hasOwn(value, name) ? value[name] : undefined
 }
