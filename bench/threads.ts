@@ -28,11 +28,11 @@ export async function measure(): Promise<Row[]> {
   return [ratioRow(`pipeline of the demo, ${threads} threads to 1`, found, 1.5, 1.5, 'rows')]
 }
 
-/** In a process of its own, with the flags that `millrace run` has. */
+/** In a process of its own, as `npm run demo` runs it. */
 function runOnce(directory: string, threads: number): Promise<Run> {
   const script = join(import.meta.dirname, 'threads-run.ts')
   const cache = join(import.meta.dirname, '../.cache/compiled')
-  const words = ['--max-semi-space-size=8', script, directory, String(threads)]
+  const words = [script, directory, String(threads)]
   const child = spawn(process.execPath, words, {
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
     stdio: ['ignore', 'pipe', 'inherit'],
