@@ -14,6 +14,7 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
   restore: () => import('./restore.ts'),
   read: () => import('./read.ts'),
   postgres: () => import('./postgres.ts'),
+  'bad-rows': () => import('./bad-rows.ts'),
   load: () => import('./load.ts'),
   latency: () => import('./latency.ts'),
   memory: () => import('./memory.ts'),
