@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { Consumer, open, Producer } from '@millrace/core'
 import { percentile } from './paired.ts'
@@ -16,7 +18,43 @@ export async function measure(): Promise<Row[]> {
   return [
     row('1,000 partitions × 10 records/s, fsync: acknowledged', acknowledgedMs),
     row('1,000 partitions × 10 records/s: `send` → a reader of all of them', readMs),
+    ...(await inScratch((directory) => openings(join(directory, 'log')))),
   ]
+}
+
+/** How long a log of 100 topics × 100 partitions takes to open, after a close and after a kill −9. */
+async function openings(directory: string): Promise<Row[]> {
+  await open10k(directory, 'close')
+  const afterClose = await open10k(directory, 'look')
+  await open10k(directory, 'kill')
+  const afterKill = await open10k(directory, 'look')
+  return [
+    openingRow('a log of 100 × 100 partitions opens', afterClose, 3),
+    openingRow('the same after a kill −9 while all were written to', afterKill, 10),
+  ]
+}
+
+async function open10k(directory: string, how: 'close' | 'kill' | 'look'): Promise<number> {
+  const child = join(import.meta.dirname, 'many-child.ts')
+  const run = spawn(process.execPath, [child, directory, how], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  run.stdout.on('data', (text) => (said += String(text)))
+  await once(run, 'close')
+  if (said === '') throw new Error('the log of 10,000 partitions was not opened')
+  return Number(said) / 1000
+}
+
+function openingRow(what: string, seconds: number, atMost: number): Row {
+  return {
+    what,
+    got: `${seconds.toFixed(1)} s`,
+    spread: '1 run',
+    floor: `${atMost} s`,
+    aim: '',
+    holds: seconds <= atMost,
+  }
 }
 
 function row(what: string, latenciesMs: readonly number[]): Row {
