@@ -88,6 +88,11 @@ export class CommitChain {
     if (!(await this.#tryAppend(commit))) throw this.#fenced()
   }
 
+  /** The number of our newest commit; every later one has a larger number, whoever makes it. */
+  get number(): number {
+    return this.#number
+  }
+
   /** @throws FencedError somebody claimed the task since. */
   async expectOurs(): Promise<void> {
     const numbers = numbersOf(await this.#disk.list(this.#directory))

@@ -268,6 +268,20 @@ test('a full disk holds the writer back until there is room; a failed sync ends 
   expect(await published(root)).toHaveLength(2)
 }, 30_000)
 
+test('whatever a position looks like, later files have other names', async () => {
+  for (const positionOf of [(n: number) => ({ rows: n }), (n: number) => [n], (n: number) => n]) {
+    const root = await directory()
+    const spec = filesSpec(root, { ...flat, limits: { ...limits, rollRows: 1 } })
+    for (const run of [0, 1]) {
+      const task = await claimTask(spec, nodeDisk)
+      for (const n of [1, 2])
+        await task.write({ ...numbers(0, 1), position: positionOf(run * 2 + n) })
+      await task.release()
+    }
+    expect(await published(root)).toHaveLength(4)
+  }
+})
+
 test('options that make no sense are refused at once', () => {
   expect(() => csv.files('')).toThrow('name a directory')
   expect(() => csv.files('out', { rollMs: 0 })).toThrow('rollMs')

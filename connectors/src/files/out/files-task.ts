@@ -62,7 +62,6 @@ export class FilesTask implements SinkTask {
   #gathered: Json | undefined
   #timer: Timer | undefined
   #partsMade = 0
-  #commits = 0
   #isReleased = false
   #last: Promise<void> = Promise.resolve()
 
@@ -165,13 +164,7 @@ export class FilesTask implements SinkTask {
 
   /** Where the rows of a file begin: what makes its name the same, however often it is written. */
   #place(): string {
-    const position = this.#position
-    const offset =
-      typeof position === 'object' && position !== null && 'offset' in position
-        ? position.offset
-        : undefined
-    const place = typeof offset === 'number' ? offset : this.#commits
-    return String(place).padStart(20, '0')
+    return String(placeOf(this.#position) ?? this.#chain.number).padStart(20, '0')
   }
 
   /** Writes out what has grown enough, or more than memory should hold. */
@@ -225,7 +218,6 @@ export class FilesTask implements SinkTask {
     await withRoom(() => this.#chain.append({ position, files: committed }))
     this.#position = position
     this.#gathered = undefined
-    this.#commits++
     await withRoom(() => publish(disk, root, parts, committed))
   }
 
@@ -246,4 +238,12 @@ export class FilesTask implements SinkTask {
       { facts: { index, code, cause } },
     )
   }
+}
+
+/** The offset (or row of an input) that a position stands before. */
+function placeOf(position: Json | undefined): number | undefined {
+  if (position === undefined) return 0
+  const { offset, rows } = Object(position) as { readonly offset?: Json; readonly rows?: Json }
+  if (typeof offset === 'number') return offset
+  return typeof rows === 'number' ? rows : undefined
 }

@@ -67,6 +67,11 @@ test('times are cut in UTC, from dates, milliseconds and text; the key comes fir
 })
 const null_ = '__HIVE_DEFAULT_PARTITION__'
 
+test('a row that a function throws on is refused', () => {
+  const rule = pathRule({ a: (row) => (row['a'] as string).length }, 'sink')
+  expect(() => rule.directoryOf(null, {})).toThrow('partitionBy threw: TypeError')
+})
+
 test('only columns that the path says in full are left out of the files', () => {
   expect([...pathRule(['a', 'b'], 's').said]).toEqual(['a', 'b'])
   expect([...pathRule({ a: 'a', c: 'b', d: { day: 'd' } }, 's').said]).toEqual(['a'])

@@ -72,11 +72,12 @@ function partsOf(by: PathBy<string> | undefined): [string, PathPart<string>][] {
   return names === undefined ? Object.entries(by as object) : names.map((name) => [name, name])
 }
 
+type Row = Readonly<Record<string, unknown>>
 type Read = (key: Part, value: Part) => unknown
 
 function reader(part: PathPart<string>, sink: string): Read {
   if (typeof part === 'string') return (key, value) => columnOf(key, value, part)
-  if (typeof part === 'function') return (key, value) => part({ ...value, ...key })
+  if (typeof part === 'function') return (key, value) => called(part, { ...value, ...key })
   const [unit = '', column] = Object.entries(part)[0] ?? []
   const cut = cuts.get(unit)
   if (cut === undefined || typeof column !== 'string') {
@@ -87,6 +88,15 @@ function reader(part: PathPart<string>, sink: string): Read {
     )
   }
   return (key, value) => cutTime(columnOf(key, value, column), column, cut)
+}
+
+/** What a function of the user's makes of a row; one that throws refuses it. */
+function called(part: (row: Row) => unknown, row: Row): unknown {
+  try {
+    return part(row)
+  } catch (error) {
+    throw new RowMisfit(`partitionBy threw: ${String(error)}`)
+  }
 }
 
 const cuts = new Map<string, (iso: string) => string>([
