@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Where in a transaction something is to happen; the client's bytes are held until it has. */
 export type Moment =
   | 'at the start'
+  | 'at a claim'
   | 'at BEGIN'
   | 'in COPY'
   | 'before the fence'
@@ -219,6 +220,8 @@ class Frames {
       return 'in COPY'
     }
     if (type === 0x63 || type === 0x66) this.#isInCopy = false
+    if (type === 0x50 && bytes.toString('latin1', at + 5, at + 17) === '\0INSERT INTO')
+      return 'at a claim'
     const advances = bytes.toString('latin1', at + 5, at + 22).includes('millrace_advance')
     if ((type === 0x50 || type === 0x42) && advances && !this.#isFenced) {
       this.#isFenced = true

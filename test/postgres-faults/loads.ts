@@ -80,7 +80,8 @@ export class Workshop {
   }
 }
 
-function start(cwd: string, words: readonly string[], env: Record<string, string>): Run {
+/** Starts the real `millrace`. */
+export function start(cwd: string, words: readonly string[], env: Record<string, string>): Run {
   const { MILLRACE_LOG: _, FORCE_COLOR: __, ...inherited } = process.env
   const child = spawn(process.execPath, [launcher, ...words], {
     cwd,

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { expectDocumented } from './documented.ts'
 import { FaultProxy } from './fault-proxy.ts'
@@ -8,7 +9,7 @@ let server: FaultServer
 let proxy: FaultProxy
 let shop: Workshop
 beforeAll(async () => {
-  server = await FaultServer.start()
+  server = await FaultServer.start({ max_connections: '20' })
   proxy = await FaultProxy.start(server.port)
   shop = new Workshop(`${server.directory}/shop`)
   await server.query(`CREATE ROLE mill LOGIN SUPERUSER PASSWORD 'flour'`)
@@ -77,6 +78,36 @@ test('a full server refuses a start with 4, and says that it is there', async ()
   expect({ code, said }).toMatchObject({ code: 4 })
   expectDocumented('all connections are taken at the start', said)
 })
+
+test('a start when all connections are taken waits until one is free', async () => {
+  const table = await shop.table(server, 'load append')
+  await server.query(
+    `CREATE ROLE miller LOGIN PASSWORD 'flour'; GRANT ALL ON SCHEMA public TO miller; GRANT ALL ON ALL TABLES IN SCHEMA public TO miller`,
+  )
+  const url = server.urlOf('miller', 'flour')
+  const others = await takeAll(url)
+  const run = shop.start('load append', table, url)
+  await run.said(/takes nobody .*(too many clients|slots are reserved)/)
+  for (const other of others) await other.end()
+  const { code, said } = await run.ended
+  expect({ code, said }).toMatchObject({ code: 0 })
+  await expectExact('load append', table, said)
+})
+
+/** Sessions until the server has no more. */
+async function takeAll(url: string): Promise<pg.Client[]> {
+  const taken: pg.Client[] = []
+  for (;;) {
+    const client = new pg.Client({ connectionString: url })
+    client.on('error', () => {})
+    const isRefused = await client.connect().then(
+      () => false,
+      () => true,
+    )
+    if (isRefused) return taken
+    taken.push(client)
+  }
+}
 
 test.each<[Way]>([['load upsert'], ['run append']])(
   'whatever passes by itself is tried again, and dead-letters nothing (%s)',

@@ -129,6 +129,12 @@ test.concurrent('Ctrl-C ends the wait for a server that is away', async () => {
   expectDocumented('Ctrl-C while it waits', said)
 })
 
+/** Resolves when a run waits for a row of the table. */
+async function blocked(table: string): Promise<void> {
+  const sql = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${table}"%'`
+  while ((await server.query(sql)).length === 0) await sleep(50)
+}
+
 test.concurrent('an upsert that falls into a deadlock is taken back and done again', async () => {
   const table = await shop.table(server, 'load upsert')
   const proxy = await ownProxy()
@@ -139,9 +145,9 @@ test.concurrent('an upsert that falls into a deadlock is taken back and done aga
   proxy.plan('at BEGIN', 0, async () => {
     // Rows are written in the order of their keys.
     await bystander.query(`BEGIN; UPDATE ${table} SET n = n WHERE id = 19999`)
-    void sleep(300).then(() => {
-      other = bystander.query(`UPDATE ${table} SET n = n WHERE id = 0; COMMIT`)
-    })
+    other = blocked(table).then(() =>
+      bystander.query(`UPDATE ${table} SET n = n WHERE id = 0; COMMIT`),
+    )
     return 'go on'
   })
   const { code, said } = await shop.start('load upsert', table, proxy.through(server.url)).ended

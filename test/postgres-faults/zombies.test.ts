@@ -1,8 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectDocumented } from './documented.ts'
 import { FaultProxy, type Moment } from './fault-proxy.ts'
 import { FaultServer } from './fault-server.ts'
-import { exactness, type Way, Workshop } from './loads.ts'
+import { exactness, type Run, start, type Way, Workshop } from './loads.ts'
 
 let server: FaultServer
 let shop: Workshop
@@ -72,3 +74,35 @@ test.concurrent.each([...frozen()])(
     await proxy.stop()
   },
 )
+
+test('a load of two lanes, frozen before it has claimed the second and woken after the other, does nothing twice', async () => {
+  const rows = 2_400_000
+  const numbers = Array.from({ length: rows }, (_, n) => `${n}\n`)
+  writeFileSync(join(shop.directory, 'numbers.csv'), `n\n${numbers.join('')}`)
+  const table = 'lanes'
+  await server.query('CREATE TABLE lanes (n int)')
+  const proxy = await FaultProxy.start(server.port)
+  const froze = Promise.withResolvers<void>()
+  const wake = Promise.withResolvers<void>()
+  proxy.plan('at a claim', 1, async () => {
+    froze.resolve()
+    await wake.promise
+    return 'go on'
+  })
+  const load = (url: string): Run =>
+    start(
+      shop.directory,
+      ['load', 'numbers.csv', '--table', table, '--connections', '2', '--name', table, '--quiet'],
+      { DATABASE_URL: url },
+    )
+  const zombie = load(proxy.through(server.url))
+  await froze.promise
+  expect(await load(server.url).ended).toMatchObject({ code: 0 })
+  wake.resolve()
+  const { code, said } = await zombie.ended
+  const sums = await server.query(`SELECT count(*)::int, sum(n)::text FROM ${table}`)
+  expect({ said, sums }).toEqual({ said, sums: [[rows, String((rows * (rows - 1)) / 2)]] })
+  expect({ code, fired: proxy.fired }).toEqual({ code: 1, fired: 1 })
+  expectDocumented('another process takes over', said)
+  await proxy.stop()
+})

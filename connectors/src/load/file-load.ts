@@ -84,15 +84,16 @@ export class FileLoad {
       if (stored) refuseChangedFile(input.path, stored, input.identity)
       const wanted = lanesFor(input, connections, cutting.chunkBytes)
       const before = stored?.lanes ?? 1
-      if (wanted > before) {
-        const position = stored ?? emptyPosition(input)
-        // Whoever comes next must know of a lane before it may hold rows.
-        await first.transact(async () => ({ ...position, lanes: wanted }))
-      }
       const count = Math.max(wanted, before)
+      const position = { ...(stored ?? emptyPosition(input)), lanes: count }
+      // Whoever comes next must know of a lane before it may hold rows.
+      if (count > 1) await first.transact(async () => position)
       const others = await Promise.all(
         Array.from({ length: count - 1 }, (_, index) => claimLane(sink, name, index + 1)),
       )
+      // Who has taken over the first lane since has stored rows that we don't know of, and we have
+      // taken the others from them: frozen in between, we would go on and write those rows again.
+      if (count > 1) await first.transact(async () => position)
       const positions = [
         stored,
         ...others.map(({ position }) => readLanePosition(name, input.format, position)),

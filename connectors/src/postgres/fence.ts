@@ -125,16 +125,21 @@ export class Fence {
    * @returns the table's shape, as it is now.
    * @throws FencedError it is not; the caller rolls back.
    */
-  async advance(session: Session, claim: Claim, position: Json, table: string): Promise<string> {
+  async advance(
+    session: Session,
+    claim: Claim,
+    position: Json,
+    table: string | undefined,
+  ): Promise<string | null> {
     const { pipeline, sink, task } = this.#key
-    const { rows } = await session.prepared<{ shape: string }>(
+    const { rows } = await session.prepared<{ shape: string | null }>(
       'millrace_advance',
       `UPDATE ${this.#table} SET seq = seq + 1, position = $4::jsonb,
          table_oid = to_regclass($7)::oid,
          backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
        WHERE pipeline = $1 AND sink = $2 AND task = $3 AND claim = $5 AND seq = $6
        RETURNING ${shapeSql('$7')} AS shape`,
-      [pipeline, sink, task, JSON.stringify(position), claim.claim, claim.seq, table],
+      [pipeline, sink, task, JSON.stringify(position), claim.claim, claim.seq, table ?? null],
     )
     const row = rows[0]
     if (row === undefined) throw await this.#whyNot(session, claim)

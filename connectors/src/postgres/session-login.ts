@@ -58,7 +58,8 @@ export async function firstSession(
       shouldRetry: ({ error }) => !isRefusal(error),
       onFailedAttempt({ error, retriesLeft }) {
         if (retriesLeft === 0 || isRefusal(error)) return
-        notice(`PostgreSQL at ${database.label} does not answer (${wordsOf(error)}); trying again`)
+        const what = error instanceof pg.DatabaseError ? 'takes nobody' : 'does not answer'
+        notice(`PostgreSQL at ${database.label} ${what} (${wordsOf(error)}); trying again`)
       },
     })
   } catch (error) {

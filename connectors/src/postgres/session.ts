@@ -18,6 +18,7 @@ export class Session {
   readonly buffer = new CopyBuffer()
   readonly #client: pg.Client
   #isBroken = false
+  #rollbacks = 0
 
   private constructor(client: pg.Client) {
     this.#client = client
@@ -43,6 +44,11 @@ export class Session {
       throw error instanceof pg.DatabaseError ? error : new ConnectionLostError(error)
     }
     return session
+  }
+
+  /** How many transactions were taken back, and with them what they had made in the session. */
+  get rollbacks(): number {
+    return this.#rollbacks
   }
 
   get isBroken(): boolean {
@@ -139,6 +145,7 @@ export class Session {
 
   /** Leaves a transaction; a session that can't is broken. */
   async rollback(): Promise<void> {
+    this.#rollbacks += 1
     try {
       await this.#client.query('ROLLBACK')
     } catch {

@@ -53,7 +53,8 @@ export class UpsertWriter implements BatchWriter {
   /** For keys that may be equal though they are written differently. */
   readonly #keys: KeyStage & { readonly createSql: string }
   readonly #areKeysExact: boolean
-  readonly #prepared = new WeakSet<Session>()
+  /** Sessions that have the temporary tables, with the transactions that had been taken back before. */
+  readonly #prepared = new WeakMap<Session, number>()
 
   constructor(options: UpsertOptions) {
     const keyColumns = options.columns.filter((column) => options.key.includes(column.name))
@@ -68,10 +69,10 @@ export class UpsertWriter implements BatchWriter {
   }
 
   async prepare(session: Session): Promise<void> {
-    if (this.#prepared.has(session)) return
+    if (this.#prepared.get(session) === session.rollbacks) return
     const stages = [this.#upserts, this.#deletes, this.#keys]
     await session.query(stages.map(({ createSql }) => createSql).join('; '))
-    this.#prepared.add(session)
+    this.#prepared.set(session, session.rollbacks)
   }
 
   async write(attempt: Attempt): Promise<boolean> {
@@ -150,7 +151,7 @@ function stageOf(
   return {
     table: name,
     createSql:
-      `CREATE TEMPORARY TABLE ${name} ON COMMIT DELETE ROWS AS ` +
+      `CREATE TEMPORARY TABLE IF NOT EXISTS ${name} ON COMMIT DELETE ROWS AS ` +
       `SELECT ${quoteList(names)}, 0::integer AS ${numberColumn} FROM ${tableSql} WITH NO DATA`,
     target: {
       sql:
