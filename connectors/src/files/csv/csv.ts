@@ -5,6 +5,7 @@ import type { FileSource } from '../file-source.ts'
 import { checkLimit, openLimited } from '../limited.ts'
 import { STDIN, sourceName } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { CsvFormatOptions } from './csv-format.ts'
 
@@ -63,8 +64,8 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): File
 }
 
 /** Options of {@link csv.files}. */
-export interface CsvFilesOptions<Name extends string = string>
-  extends FilesOptions<Name>, CsvFormatOptions {}
+export interface CsvFilesOptions<By extends PathBy = PathBy>
+  extends FilesOptions<By>, CsvFormatOptions {}
 
 /**
  * CSV files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.csv`. A file
@@ -76,10 +77,10 @@ export interface CsvFilesOptions<Name extends string = string>
  */
 csv.files = files
 
-function files<const Name extends string = never>(
+function files<const By extends PathBy>(
   directory: string,
-  options: CsvFilesOptions<Name> = {},
-): Sink<Readonly<Record<Name, unknown>>> {
+  options: CsvFilesOptions<By> = {},
+): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
   checkOptions(options.delimiter === undefined ? {} : { delimiter: options.delimiter })
   return filesSink(directory, options, 'csv', async () => {
     const { csvFormat } = await import('./csv-format.ts')

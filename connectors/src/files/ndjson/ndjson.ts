@@ -4,6 +4,7 @@ import type { FileSource } from '../file-source.ts'
 import { checkLimit, openLimited } from '../limited.ts'
 import { STDIN, sourceName } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { NdjsonFormatOptions } from './ndjson-format.ts'
 
@@ -49,8 +50,8 @@ export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {})
 }
 
 /** Options of {@link ndjson.files}. */
-export interface NdjsonFilesOptions<Name extends string = string>
-  extends FilesOptions<Name>, NdjsonFormatOptions {}
+export interface NdjsonFilesOptions<By extends PathBy = PathBy>
+  extends FilesOptions<By>, NdjsonFormatOptions {}
 
 /**
  * NDJSON files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.ndjson`, as
@@ -60,10 +61,10 @@ export interface NdjsonFilesOptions<Name extends string = string>
  */
 ndjson.files = files
 
-function files<const Name extends string = never>(
+function files<const By extends PathBy>(
   directory: string,
-  options: NdjsonFilesOptions<Name> = {},
-): Sink<Readonly<Record<Name, unknown>>> {
+  options: NdjsonFilesOptions<By> = {},
+): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
   return filesSink(directory, options, 'ndjson', async () => {
     const { ndjsonFormat } = await import('./ndjson-format.ts')
     return ndjsonFormat(options)

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@millrace/core/io'
 import { nodeClock } from '@millrace/core/io'
-import type { DeadLetter, SinkBatch } from '@millrace/processors'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import type { DeadLetter, Sink, SinkBatch } from '@millrace/processors'
+import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
 import { csvFormat } from '../csv/csv-format.ts'
 import { csv } from '../csv/csv.ts'
 import { parquetFormat } from '../parquet/parquet-format.ts'
@@ -280,6 +280,12 @@ test('whatever a position looks like, later files have other names', async () =>
     }
     expect(await published(root)).toHaveLength(4)
   }
+})
+
+test('a sink asks for the columns that its paths name, of every row', () => {
+  const sink = csv.files('out', { partitionBy: { dt: { day: 'at' }, city: 'city' } })
+  expectTypeOf(sink).toEqualTypeOf<Sink<Readonly<Record<'at' | 'city', unknown>>>>()
+  expectTypeOf(parquet.files('out')).toEqualTypeOf<Sink<Readonly<Record<never, unknown>>>>()
 })
 
 test('options that make no sense are refused at once', () => {

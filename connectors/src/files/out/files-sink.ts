@@ -2,16 +2,16 @@ import { basename } from 'node:path'
 import { UsageError } from '@millrace/core'
 import type { Sink } from '@millrace/processors'
 import type { OutFormat } from './row-encoder.ts'
-import { type PathBy, pathRule } from './path-rule.ts'
+import { type ColumnsOf, type PathBy, pathRule } from './path-rule.ts'
 
-/** Where files go and when they are closed; `Name` are properties that each row must have. */
-export interface FilesOptions<Name extends string> {
+/** Where files go and when they are closed. */
+export interface FilesOptions<By extends PathBy = PathBy> {
   /**
    * Directories `name=value` as Hive has them: by columns (`'origin'`, `['carrier', 'origin']`), which
    * files then leave out; by parts of a time, in UTC (`{ dt: { day: 'date' }, hour: { hour: 'date' } }`);
    * or by functions of the row.
    */
-  readonly partitionBy?: PathBy<Name>
+  readonly partitionBy?: By
   /** A file that has grown to so many bytes is closed, and with it all of its task. Default 128 MiB. */
   readonly rollBytes?: number
   /** The same for rows. Default: as many as come. */
@@ -25,12 +25,12 @@ export interface FilesOptions<Name extends string> {
 }
 
 /** Makes a sink of files of a format. @throws UsageError for options that make no sense. */
-export function filesSink<Name extends string>(
+export function filesSink<By extends PathBy>(
   directory: string,
-  options: FilesOptions<Name>,
+  options: FilesOptions<By>,
   kind: string,
   loadFormat: () => Promise<OutFormat>,
-): Sink<Readonly<Record<Name, unknown>>> {
+): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
   const name = options.name ?? `${kind} ${basename(directory)}`
   if (directory === '') throw new UsageError('USAGE', `${kind}.files: name a directory.`)
   const spec = {

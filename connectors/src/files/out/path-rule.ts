@@ -3,7 +3,7 @@ import { columnOf, RowMisfit, type Part } from './row-encoder.ts'
 import { msOf } from '../parquet/parquet-value.ts'
 
 /** One part of a partitioned path: a column, a part of a time in one (UTC), or a function of the row. */
-export type PathPart<Name extends string> =
+export type PathPart<Name extends string = string> =
   | Name
   | { readonly year: Name }
   | { readonly month: Name }
@@ -12,10 +12,25 @@ export type PathPart<Name extends string> =
   | ((row: Readonly<Record<string, unknown>>) => unknown)
 
 /** Columns that make directories `name=value`, in order. */
-export type PathBy<Name extends string> =
+export type PathBy<Name extends string = string> =
   | Name
   | readonly Name[]
   | { readonly [directory: string]: PathPart<Name> }
+
+/** The columns that a rule reads, as far as its type tells: with a function in it, none. */
+export type ColumnsOf<By> = string extends NamesIn<By> ? never : NamesIn<By>
+
+type NamesIn<By> = By extends string
+  ? By
+  : By extends readonly (infer Name)[]
+    ? Name & string
+    : { [Directory in keyof By]: ColumnOf<By[Directory]> }[keyof By]
+
+type ColumnOf<Part> = Part extends string
+  ? Part
+  : Part extends (row: never) => unknown
+    ? never
+    : Part[keyof Part] & string
 
 /** Which directory a row goes to. */
 export interface PathRule {

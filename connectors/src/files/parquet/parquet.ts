@@ -4,6 +4,7 @@ import type { Sink, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
 import { STDIN } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { ParquetFormatOptions } from './parquet-format.ts'
 
@@ -50,8 +51,8 @@ export function parquet<Row = FileRow>(
 }
 
 /** Options of {@link parquet.files}. */
-export interface ParquetFilesOptions<Name extends string = string>
-  extends FilesOptions<Name>, ParquetFormatOptions {}
+export interface ParquetFilesOptions<By extends PathBy = PathBy>
+  extends FilesOptions<By>, ParquetFormatOptions {}
 
 /**
  * Parquet files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.parquet`, as
@@ -63,10 +64,10 @@ export interface ParquetFilesOptions<Name extends string = string>
  */
 parquet.files = files
 
-function files<const Name extends string = never>(
+function files<const By extends PathBy>(
   directory: string,
-  options: ParquetFilesOptions<Name> = {},
-): Sink<Readonly<Record<Name, unknown>>> {
+  options: ParquetFilesOptions<By> = {},
+): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
   return filesSink(directory, options, 'parquet', async () => {
     const { parquetFormat } = await import('./parquet-format.ts')
     return parquetFormat(options)
