@@ -219,3 +219,40 @@ test('a value that breaks the inferred type is named, with what to do', async ()
   expect(code).toBe(1)
   expect(stderr).toMatch(/late\.csv, line 30002 \(byte \d+\), column "n".*--type n=text/)
 })
+
+test('standard input is loaded as a whole or not at all, and again unless the load has a name', async () => {
+  await database.query('CREATE TABLE piped (n int)')
+  const words = ['-', '--format', 'csv', '--table', 'piped']
+  expect(await load(words, { stdin: 'n\n1\n2\n' })).toMatchObject({ code: 0 })
+  expect(await load(words, { stdin: 'n\n3\n' })).toMatchObject({ code: 0 })
+  const many = Array.from({ length: 900_000 }, (_, n) => `${n}\n`).join('')
+  const bad = await load(words, { stdin: `n\n${many}x\n` })
+  expect(bad.stderr).toContain('line 900002')
+  expect(bad.code).toBe(1)
+  expect(await count('piped')).toBe(3)
+  // Twice the same keys, in more than one piece.
+  await database.query('CREATE TABLE piped_keys (n int PRIMARY KEY, pad text)')
+  const padded = Array.from({ length: 40_000 }, (_, n) => `${n},${'x'.repeat(60)}\n`).join('')
+  const keyed = ['-', '--format', 'csv', '--table', 'piped_keys', '--key', 'n']
+  expect(await load(keyed, { stdin: `n,pad\n${padded}${padded}` })).toMatchObject({ code: 0 })
+  expect(await count('piped_keys')).toBe(40_000)
+  const named = [...words, '--name', 'of monday', '--rejects', 'piped-rejects.csv']
+  expect((await load(named, { stdin: 'n\n4\nx\n' })).code).toBe(3)
+  expect((await load(named, { stdin: 'n\n4\nx\n' })).stderr).toContain('already')
+  expect(await count('piped')).toBe(4)
+})
+
+test('rows are copied from another database', async () => {
+  await database.query(
+    'CREATE TABLE origin AS SELECT n, n::text AS t FROM generate_series(1, 1000) n',
+  )
+  const words = [server.url, '--from-table', 'origin', '--table', 'copied', '--create']
+  const first = await load(words)
+  expect(first).toMatchObject({ code: 0 })
+  expect(first.stderr).toContain('copied has 1000 rows of the database')
+  expect((await load(words)).stderr).toContain('already')
+  expect(await count('copied')).toBe(1000)
+  const wrong = await load([server.url, '--query', 'SELECT nope', '--table', 'copied'])
+  expect(wrong.code).toBe(2)
+  expect(wrong.stderr).toContain('column "nope" does not exist')
+})

@@ -52,8 +52,9 @@ async function load(words: string[], options: LoadCommandOptions): Promise<void>
   }
 }
 
-/** Databases are called by their name alone. */
+/** A database's URL may hold a password. */
 function withoutDatabase(word: string): string {
+  if (word === '-') return 'standard input'
   return /^postgres(ql)?:\/\//.test(word) ? 'the database' : word
 }
 

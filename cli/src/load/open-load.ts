@@ -45,12 +45,17 @@ const types: Readonly<Record<string, ColumnType>> = {
 /**
  * Turns the words of `millrace load` into a load.
  *
+ * @param spooled Where standard input lies, if it is what is loaded.
  * @throws UsageError when the files, the database or the format aren't some.
  */
-export function openLoad(words: readonly string[], options: LoadCommandOptions): LoadOptions<Row> {
+export function openLoad(
+  words: readonly string[],
+  options: LoadCommandOptions,
+  spooled?: string,
+): LoadOptions<Row> {
   const { table, key, mode, create = false, name, connections, rejects, maxRejects } = options
   const to = databaseOf(options)
-  const files = filesOf(words)
+  const files = spooled === undefined ? filesOf(words) : [spooled]
   const sink = postgres(to).table<string>(table, {
     create,
     ...(key !== undefined && { key }),
@@ -64,6 +69,7 @@ export function openLoad(words: readonly string[], options: LoadCommandOptions):
     source: files.map((file) => sourceOf(file, options)),
     sink,
     mapping: mappingOf(options),
+    ...(spooled !== undefined && { whole: true }),
     ...(name !== undefined && { name }),
     ...(connections !== undefined && { connections }),
     ...(rejects !== undefined && {

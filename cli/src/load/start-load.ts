@@ -9,8 +9,11 @@ import { UsageError } from '@millrace/core'
 import { exitCode } from '../exit-code.ts'
 import { describePlan } from './describe-plan.ts'
 import type { LoadCommandOptions } from './load-options.ts'
+import { spoolStdin } from './spool.ts'
 import { databaseOf, openLoad } from './open-load.ts'
 import { isDatabase, openTableLoad } from './open-table-load.ts'
+
+const STDIN = '-'
 
 /** How a load is watched and stopped. */
 export type Watching = Pick<LoadOptions<never>, 'signal' | 'onProgress' | 'onNotice'>
@@ -28,8 +31,30 @@ export function startLoad(
     const copy = openTableLoad(words, options)
     return (how) => loadTable({ ...copy, ...how })
   }
+  if (words.includes(STDIN)) return (how) => loadStdin(words, options, how)
   const opened = openLoad(words, options)
   return (how) => load({ ...opened, ...how })
+}
+
+async function loadStdin(
+  words: readonly string[],
+  options: LoadCommandOptions,
+  how: Watching,
+): Promise<LoadResult> {
+  if (words.length > 1) throw usage('Standard input (-) is loaded alone, not together with files.')
+  if (options.format === undefined)
+    throw usage('What is on standard input? Say --format csv, ndjson.')
+  databaseOf(options)
+  const spool = await spoolStdin()
+  try {
+    return await load({ ...openLoad(words, options, spool.file), ...how })
+  } finally {
+    spool.remove()
+  }
+}
+
+function usage(message: string): UsageError {
+  return new UsageError('USAGE', message)
 }
 
 /** Says what a load would do, on standard output. */
@@ -38,7 +63,7 @@ export async function planLoad(
   options: LoadCommandOptions,
 ): Promise<void> {
   if (isDatabase(words)) {
-    throw new UsageError('USAGE', '--dry-run looks at files; a database is only read as a whole.')
+    throw usage('--dry-run looks at files; a database is only read as a whole.')
   }
   const { source, mapping } = openLoad(words, options)
   const { table, key, create = false } = options

@@ -1,4 +1,5 @@
-import { invariant } from '@millrace/core'
+import { stat } from 'node:fs/promises'
+import { UsageError, invariant } from '@millrace/core'
 import type { OpenSink, Source } from '@millrace/processors'
 import { refuseChangedFile } from '../files/file-identity.ts'
 import type { CopyTask } from '../postgres/copy-task.ts'
@@ -138,7 +139,11 @@ export class FileLoad {
     for (const [from, until] of gapsBetween(this.#done)) {
       // What has an end was told apart by an earlier run, which found the file's end behind it.
       if (until === Infinity && this.#hasEnded) return
-      yield* this.input.chunks(from, until)
+      for await (const chunk of this.input.chunks(from, until)) {
+        // What grows or shrinks meanwhile may end within a record.
+        if (chunk.isLast) await this.#requireUnchanged()
+        yield chunk
+      }
     }
   }
 
@@ -158,6 +163,19 @@ export class FileLoad {
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map(({ task }) => task.release()))
     await this.input.close()
+  }
+
+  async #requireUnchanged(): Promise<void> {
+    const { path, identity } = this.input
+    const { size, mtimeMs } = await stat(path)
+    if (size === identity.sizeBytes && Math.floor(mtimeMs) === identity.mtimeMs) return
+    throw new UsageError(
+      'INPUT_CHANGED',
+      `${path} changed while it was being loaded (${identity.sizeBytes} bytes at first, ${size} now). ` +
+        `${this.rows} rows of it are stored. Load files that are finished; to start over, empty the ` +
+        'table and give the load another name.',
+      { facts: { file: path } },
+    )
   }
 
   #nextLane(): Promise<Lane> {

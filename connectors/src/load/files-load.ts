@@ -1,7 +1,8 @@
-import { RejectedError, UsageError, invariant } from '@millrace/core'
+import { invariant } from '@millrace/core'
 import type { OpenSink, Source } from '@millrace/processors'
 import type { Chunk } from './chunk.ts'
 import { FileLoad } from './file-load.ts'
+import { explained } from './explain-failure.ts'
 import type { Cutting } from './input.ts'
 import type { LoadResult } from './load.ts'
 import type { ProgressMeter } from './load-progress.ts'
@@ -51,7 +52,7 @@ export class FilesLoad {
     }
     await Promise.all(this.#underWay)
     await this.#rejects?.export()
-    if (this.#failure) throw explained(this.#failure.error, this.#failure.file)
+    if (this.#failure) throw explained(this.#failure.error, this.#failure.file?.rows ?? 0)
     const isDone = !signal.aborted
     const elapsedMs = meter.finish(isDone)
     return {
@@ -147,38 +148,4 @@ export class FilesLoad {
   #fail(error: unknown, file: FileLoad | undefined): void {
     this.#failure ??= { error, file }
   }
-}
-
-/** What to do next depends on what is stored, which is known at the end only. */
-function explained(error: unknown, file: FileLoad | undefined): unknown {
-  if (error instanceof UsageError && error.code === 'INPUT_CHANGED') {
-    const next = 'To load the new content beside the old, give this load another name.'
-    const { code, facts } = error
-    return new UsageError(code, `${error.message} ${next}`, { cause: error, facts })
-  }
-  if (!(error instanceof RejectedError) || error.code !== 'ROW_REFUSED') return error
-  const { code, facts } = error
-  const message = `${error.message}. ${typeHint(facts)}${nextStep(file?.rows ?? 0)}`
-  return new RejectedError(code, message, { cause: error, facts })
-}
-
-/** The table may have been made from a sample that had no such value. */
-function typeHint({ column, code }: Readonly<Record<string, unknown>>): string {
-  if (typeof column !== 'string' || typeof code !== 'string' || !code.startsWith('22')) return ''
-  return `If the type of a new table is wrong, drop it and make it with --type ${column}=text. `
-}
-
-/** What to do about a row that the table refuses; a corrected file is another file. */
-function nextStep(rowsStored: number): string {
-  if (rowsStored === 0) {
-    return (
-      'Nothing of the file was stored. Correct the row, or the table, and load again; or have such ' +
-      'rows kept in a file: --rejects FILE.'
-    )
-  }
-  return (
-    `${rowsStored} rows of the file are stored. Load again to go on: with --rejects FILE, which keeps ` +
-    'such rows, or after a change of the table. To load a corrected file instead, empty the table ' +
-    'and give the load another name.'
-  )
 }

@@ -9,6 +9,7 @@ import type { RejectOptions } from './rejects.ts'
 import type { LoadProgress } from './load-progress.ts'
 import { ProgressMeter } from './load-progress.ts'
 import { loadRows } from './row-load.ts'
+import { loadWhole } from './whole-load.ts'
 
 export type { LoadProgress }
 
@@ -40,6 +41,11 @@ export interface LoadOptions<Row> {
   readonly mapping?: ColumnMapping
   /** Keeps records that the table refuses in a file, and goes on; else the first of them ends the load. */
   readonly rejects?: RejectOptions
+  /**
+   * Everything in one transaction, for input that can't be read again: after a kill nothing is stored,
+   * and nothing is remembered unless the load has a name. One file.
+   */
+  readonly whole?: boolean
   /** Stops after the rows under way are committed; the next run goes on there. */
   readonly signal?: AbortSignal
   /** Called at most ten times a second, and once at the end. */
@@ -92,8 +98,11 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
   const open = await openSink(options, found, signal)
   try {
     const how = { sources, open, connections, cutting, meter, signal, found }
-    if (found.isCut) return await new FilesLoad({ ...options, ...how }).run()
     const [source] = sources
+    if (options.whole === true && source !== undefined && found.isCut && sources.length === 1) {
+      return await loadWhole({ ...options, ...how, source })
+    }
+    if (found.isCut) return await new FilesLoad({ ...options, ...how }).run()
     if (source === undefined || sources.length > 1) throw severalOfNoFiles()
     return await loadRows({ ...how, source, name: options.name ?? source.name })
   } finally {

@@ -24,7 +24,7 @@ export interface Stored {
  * record. Made for one chunk.
  */
 export class ChunkStore {
-  readonly #chunk: Chunk
+  #chunk: Chunk
   readonly #target: Target
   readonly #mayReject: boolean
   #rows: ChunkRows | undefined
@@ -38,10 +38,14 @@ export class ChunkStore {
 
   /**
    * @param round 0, and one more each time after the transaction was rolled back.
+   * @param chunk The same stretch, where it was read again meanwhile.
    * @returns undefined when the transaction must be rolled back, and the next round tried.
    * @throws RejectedError a record is refused, and may not be.
    */
-  async write(session: Session, round: number): Promise<Stored | undefined> {
+  async write(session: Session, round: number, chunk = this.#chunk): Promise<Stored | undefined> {
+    // The same records, read again: their memory may be another.
+    if (chunk !== this.#chunk) this.#rows = undefined
+    this.#chunk = chunk
     const { appended } = this.#target
     if (round === 0 && appended !== undefined && this.#chunk.copy !== undefined) {
       const rows = await this.#chunk.copy(session, appended)

@@ -32,6 +32,8 @@ export class AppendWriter implements BatchWriter {
     }
     this.#stage = {
       createSql:
+        // A transaction may hold several batches.
+        `DROP TABLE IF EXISTS pg_temp.${stageName}; ` +
         `CREATE TEMPORARY TABLE ${stageName} ON COMMIT DROP AS ` +
         `SELECT ${names}, 0::integer AS ${numberColumn} FROM ${tableSql} WITH NO DATA`,
       target: {
@@ -45,6 +47,10 @@ export class AppendWriter implements BatchWriter {
   }
 
   async prepare(): Promise<void> {}
+
+  forget(): void {}
+
+  async clear(): Promise<void> {}
 
   async write({ session, batch, refusals }: Attempt): Promise<boolean> {
     refuseTombstones(batch, refusals)

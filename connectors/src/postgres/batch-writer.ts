@@ -18,6 +18,10 @@ export interface Attempt {
 export interface BatchWriter {
   /** Makes what a session needs before its first transaction. */
   prepare(session: Session): Promise<void>
+  /** A transaction was rolled back in which {@link prepare} may have been called. */
+  forget(session: Session): void
+  /** Makes ready for another batch in the same transaction. */
+  clear(session: Session): Promise<void>
   /**
    * The fast way: everything at once.
    *

@@ -103,6 +103,16 @@ export class Target {
     return writer
   }
 
+  /** Makes ready for another batch in the same transaction. */
+  async clear(session: Session): Promise<void> {
+    for (const writer of [this.#writer, ...this.#textWriters.values()]) await writer?.clear(session)
+  }
+
+  /** A transaction of the session was rolled back, and with it what its writers may have made. */
+  forget(session: Session): void {
+    for (const writer of [this.#writer, ...this.#textWriters.values()]) writer?.forget(session)
+  }
+
   /** The table in append mode, where every row is copied straight into it; else undefined. */
   get appended(): Table | undefined {
     return this.#options.mode === 'append' ? this.#table : undefined

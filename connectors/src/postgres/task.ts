@@ -97,7 +97,13 @@ export class PostgresTask implements CopyTask {
           await this.#advance(session, position)
           return true
         })
-      if (await (round === 0 ? unlessRefused(transact) : transact())) return position
+      let isDone = false
+      try {
+        isDone = await (round === 0 ? unlessRefused(transact) : transact())
+      } finally {
+        if (!isDone) this.target.forget(session)
+      }
+      if (isDone) return position
     }
   }
 

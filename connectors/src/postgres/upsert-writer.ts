@@ -75,6 +75,16 @@ export class UpsertWriter implements BatchWriter {
     this.#prepared.set(session, session.rollbacks)
   }
 
+  forget(session: Session): void {
+    this.#prepared.delete(session)
+  }
+
+  async clear(session: Session): Promise<void> {
+    if (!this.#prepared.has(session)) return
+    const stages = [this.#upserts, this.#deletes, this.#keys]
+    await session.query(`TRUNCATE ${stages.map(({ table }) => `pg_temp.${table}`).join(', ')}`)
+  }
+
   async write(attempt: Attempt): Promise<boolean> {
     const { session, batch, refusals } = attempt
     let { upserts, deletes } = this.#reducer.reduce(batch, refusals, false)

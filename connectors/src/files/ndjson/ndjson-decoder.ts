@@ -29,6 +29,18 @@ export async function decodeLines(path: string, block: Block): Promise<FileRow[]
   return rows
 }
 
+/** As {@link decodeLines}, without the lines that are no objects. */
+export function decodeGoodLines(block: Pick<Block, 'bytes'>): FileRow[] {
+  const lines = block.bytes.toString('utf8').split('\n')
+  return lines.flatMap((line) => {
+    try {
+      return [parseObject(line)]
+    } catch {
+      return []
+    }
+  })
+}
+
 /** @throws SyntaxError, TypeError the line is no JSON object. */
 export function parseObject(line: string): FileRow {
   const value = parseJson(line)

@@ -4,12 +4,12 @@ import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
 import { malformed } from '../input-error.ts'
 import type { FileRow } from '../row-maker.ts'
-import type { BlockLimits } from '../text/block-cutter.ts'
+import type { Block, BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
 import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import { placeAt } from '../text/line-number.ts'
-import { decodeLines, inferColumns } from './ndjson-decoder.ts'
+import { decodeGoodLines, decodeLines, inferColumns } from './ndjson-decoder.ts'
 
 const BLOCK_BYTES = 256 * 1024
 const COUNTERS = ['byte', 'rows'] as const
@@ -58,24 +58,26 @@ async function probeNdjson(
   const reader = await openBytes(path, file, 0)
   reader.close()
   const { isCompressed } = reader
-  for await (const { rows } of readBlocks(path, file, 0, limits)) {
-    return { columns: inferColumns(rows), isCompressed }
+  for await (const { body } of readBodies(path, file, 0, limits)) {
+    // A bad line is named when it is read.
+    return { columns: inferColumns(decodeGoodLines(body)), isCompressed }
   }
   return { columns: [], isCompressed }
 }
 
-interface DecodedBlock {
-  readonly rows: FileRow[]
+interface Body {
+  /** Without a byte order mark. */
+  readonly body: Block
   readonly endByte: number
   readonly storedBytes: number
 }
 
-async function* readBlocks(
+async function* readBodies(
   path: string,
   file: FileHandle,
   startByte: number,
   limits: BlockLimits,
-): AsyncGenerator<DecodedBlock> {
+): AsyncGenerator<Body> {
   const reader = await openBytes(path, file, startByte)
   try {
     const cutter = new BlockCutter(reader, startByte, findLastLine, limits)
@@ -83,8 +85,7 @@ async function* readBlocks(
       const endByte = block.byte + block.bytes.length
       const hasMark = block.byte === 0 && block.bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
       const body = hasMark ? { ...block, byte: 3, bytes: block.bytes.subarray(3) } : block
-      const rows = await decodeLines(path, body)
-      yield { rows, endByte, storedBytes: reader.storedBytes }
+      yield { body, endByte, storedBytes: reader.storedBytes }
     }
   } catch (error) {
     if (!(error instanceof RecordTooLong)) throw error
@@ -118,9 +119,9 @@ export class NdjsonReader implements SourceReader<FileRow> {
   async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
     const { path, file, identity, limits, start, signal } = this.#from
     let rowsRead = start.rows
-    for await (const block of readBlocks(path, file, start.byte, limits)) {
+    for await (const block of readBodies(path, file, start.byte, limits)) {
       if (signal.aborted) return
-      const { rows } = block
+      const rows = await decodeLines(path, block.body)
       if (rows.length === 0) continue
       rowsRead += rows.length
       const position = { byte: block.endByte, rows: rowsRead, file: identity }

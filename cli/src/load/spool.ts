@@ -1,0 +1,24 @@
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+/** Standard input, in a file as long as it is needed. */
+export interface Spool {
+  readonly file: string
+  remove(): void
+}
+
+/** Reads standard input to its end into a temporary file, from which it can be read more than once. */
+export async function spoolStdin(): Promise<Spool> {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
+  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  const file = join(directory, 'standard-input')
+  try {
+    await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }))
+    return { file, remove }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}

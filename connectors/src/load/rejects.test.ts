@@ -1,0 +1,111 @@
+import { appendFileSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { csv } from '../files/csv/csv.ts'
+import { ndjson } from '../files/ndjson/ndjson.ts'
+import { parquet } from '../files/parquet/parquet.ts'
+import { temporaryFile } from '../files/testing/file-fixture.ts'
+import { postgres } from '../postgres/postgres.ts'
+import { TestDatabase } from '../postgres/testing/test-database.ts'
+import { load } from './load.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await TestDatabase.start()
+})
+afterAll(() => database.stop())
+
+const causesOf = (path: string): unknown[] =>
+  readFileSync(`${path}.causes.ndjson`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+
+test('of NDJSON, lines that are no objects and rows that the table refuses are kept as they are', async () => {
+  await database.rows('CREATE TABLE lines (id int PRIMARY KEY, name text)')
+  const bad = ['{"id":1,"name":"again"}', '{"id":"x"}', '{"id":', '{"id":7,"name":"\\u0000"}']
+  const good = ['{"id":1,"name":"one"}', '{"name":"two","id":2}', ' { "id" : 3 } ']
+  const path = await temporaryFile([...good, ...bad].join('\n'))
+  const rejects = join(dirname(path), 'bad.ndjson')
+  const sink = postgres(database.url).table('lines')
+  const result = await load({ source: ndjson(path), sink, rejects: { path: rejects } })
+  expect(result).toMatchObject({ outcome: 'loaded', rows: 3, rejected: 4 })
+  expect(readFileSync(rejects, 'utf8')).toBe(`${bad.join('\n')}\n`)
+  expect(causesOf(rejects)).toMatchObject([
+    { line: 4, code: '23505' },
+    { line: 5, column: 'id' },
+    { line: 6, cause: expect.stringMatching(/not valid JSON/) as string },
+    { line: 7, column: 'name', code: '22021' },
+  ])
+})
+
+test('of an upsert, only the refused record of a key is kept, and the one before it stays', async () => {
+  await database.rows('CREATE TABLE keyed (id int PRIMARY KEY, n numeric CHECK (n < 100), t text)')
+  const path = await temporaryFile('id,n,t\n1,1.50,007\n2,5,\n1,500,x\n3,no,\n2,6.0,new\n')
+  const rejects = join(dirname(path), 'bad.csv')
+  const sink = postgres(database.url).table('keyed', { key: 'id' })
+  const result = await load({ source: csv<{ id: number }>(path), sink, rejects: { path: rejects } })
+  expect(result).toMatchObject({ outcome: 'loaded', rejected: 2 })
+  expect(readFileSync(rejects, 'utf8')).toBe('id,n,t\n1,500,x\n3,no,\n')
+  expect(await database.rows('SELECT id, n::text, t FROM keyed ORDER BY id')).toEqual([
+    [1, '1.50', '007'],
+    [2, '6.0', 'new'],
+  ])
+})
+
+test('of Parquet, refused rows are kept as JSON with their number', async () => {
+  await database.rows('CREATE TABLE columns (n smallint)')
+  const columnData = [{ name: 'n', type: 'INT32' as const, data: [1, 70_000, 3] }]
+  const path = await temporaryFile(new Uint8Array(parquetWriteBuffer({ columnData })))
+  const rejects = join(dirname(path), 'bad.ndjson')
+  const sink = postgres(database.url).table('columns')
+  await load({ source: parquet(path), sink, rejects: { path: rejects } })
+  expect(readFileSync(rejects, 'utf8')).toBe('{"n":70000}\n')
+  expect(causesOf(rejects)).toMatchObject([{ row: 2 }])
+})
+
+test("somebody else's file is not overwritten", async () => {
+  await database.rows('CREATE TABLE untouched (id int)')
+  const path = await temporaryFile('id\nx\n')
+  const mine = await temporaryFile('mine')
+  const sink = postgres(database.url).table('untouched')
+  const refused = load({ source: csv(path), sink, rejects: { path: mine } })
+  await expect(refused).rejects.toThrow(/is there already/)
+  expect(readFileSync(mine, 'utf8')).toBe('mine')
+})
+
+test('a burst of bad records among good ones is kept whole', async () => {
+  await database.rows('CREATE TABLE burst (id int CHECK (id >= 0))')
+  const ids = Array.from({ length: 20_000 }, (_, id) => (id % 7 === 0 ? `-${id + 1}` : `${id}`))
+  const path = await temporaryFile(`id\n${ids.join('\n')}\n`)
+  const rejects = join(dirname(path), 'bad.csv')
+  const sink = postgres(database.url).table('burst')
+  await load({ source: csv(path), sink, rejects: { path: rejects }, transactionBytes: 40_000 })
+  const bad = ids.filter((id) => id.startsWith('-'))
+  const [header, ...kept] = readFileSync(rejects, 'utf8').trim().split('\n')
+  expect(header).toBe('id')
+  expect(kept).toEqual(bad)
+  expect(await database.rows('SELECT count(*)::int FROM burst')).toEqual([
+    [ids.length - bad.length],
+  ])
+})
+
+test('a file that grows while it is loaded is refused before its torn end', async () => {
+  await database.rows('CREATE TABLE growing (id int, pad text)')
+  const lines = Array.from({ length: 60_000 }, (_, id) => `${id},${'x'.repeat(40)}\n`).join('')
+  const path = await temporaryFile(`id,pad\n${lines}`)
+  const sink = postgres(database.url).table('growing')
+  let isGrown = false
+  const growing = load({
+    source: csv(path),
+    sink,
+    transactionBytes: 130_000,
+    onProgress: () => {
+      if (!isGrown) appendFileSync(path, '60000,to')
+      isGrown = true
+    },
+  })
+  await expect(growing).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
+  expect(await database.rows('SELECT count(*)::int FROM growing WHERE id = 60000')).toEqual([[0]])
+})
