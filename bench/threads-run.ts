@@ -1,14 +1,14 @@
-// node threads-run.ts DIRECTORY THREADS: one run of the pipeline, in a process of its own. Prints what it
-// took as a line of JSON.
+// node threads-run.ts DIRECTORY THREADS [LOG]: one run of the pipeline, in a process of its own, the log in
+// a thread of its own too when THREADS is more than 1 or LOG is given. Prints what it took as JSON.
 import { open, run } from 'millrace'
 import { threadTimes } from './thread-times.ts'
 import pipeline from './threads-pipeline.ts'
 
-const [directory = '', count = '1'] = process.argv.slice(2)
+const [directory = '', count = '1', own] = process.argv.slice(2)
 const threads = Number(count)
 const script = new URL('threads-pipeline.ts', import.meta.url)
 
-const log = await open(directory, { thread: threads > 1 })
+const log = await open(directory, { thread: threads > 1 || own !== undefined })
 const watch = threadTimes()
 const { elapsedMs, stages } = await run(pipeline, { log, threads, script })
 const seconds = watch.stop()
