@@ -21,7 +21,7 @@ const clock: Clock = {
 const place = { directory, ports: { ...nodePorts, clock } }
 
 const prepared = await workload.prepare(place, witness)
-await stat(directory) // The thread pool has its thread from the first call on.
+await stat('/') // The thread pool has its thread from the first call on.
 witness.say({ ready: process.pid })
 readSync(0, Buffer.alloc(1))
 const log = await workload.struck(

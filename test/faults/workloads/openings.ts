@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises'
+import { cpSync, rmSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { type Log, open, type ProducerIdentity } from '@millrace/core'
 import { batchOf } from '@millrace/core/testing'
@@ -58,9 +58,21 @@ async function liveBeside(place: Place, witness: Witness): Promise<ProducerIdent
   for (const partition of [0, 1]) {
     await log.append({ topic: 't', partition, batch: batchOf([valueOf('open')], inside) })
   }
-  await cp(lived.directory, place.directory, { recursive: true })
+  copyAtOnce(lived.directory, place.directory)
   await log.close()
   return producer
+}
+
+/** Nothing of this process runs meanwhile; what was under way may still take a file away. */
+function copyAtOnce(from: string, to: string): void {
+  for (let isCopied = false; !isCopied;) {
+    try {
+      cpSync(from, to, { recursive: true })
+      isCopied = true
+    } catch {
+      rmSync(to, { recursive: true, force: true })
+    }
+  }
 }
 
 const recovery: Workload = {
