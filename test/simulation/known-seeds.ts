@@ -15,4 +15,8 @@ export const knownSeeds: readonly KnownSeed[] = [
   { seed: 2278, found: 'the data directory itself was lost: its parent was never synced' },
   { seed: 3919, found: 'the name of a deleted topic could not be used again' },
   { seed: 4348, found: 'a trim was answered with a start that was not durable' },
+  {
+    seed: 5147,
+    found: 'a watermark that a full disk had kept stale stayed so over an idle opening',
+  },
 ]

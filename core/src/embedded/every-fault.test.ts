@@ -1,14 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import { MillraceError } from '../errors.ts'
+import { FailedError, MillraceError } from '../errors.ts'
 import { open } from '../open.ts'
 import { append, failAt, readValues, simulatedPorts } from '../testing/index.ts'
-import type { Fault, SimulatedPorts } from '../testing/index.ts'
+import type { DiskOperationKind, Fault, SimulatedPorts } from '../testing/index.ts'
 
 /** What was answered, and so must be there. */
 interface Answered {
+  /** The log failed for good. */
+  hasFailed: boolean
   plain: string[]
   committed: string[]
   position: number
+}
+
+function nothingYet(): Answered {
+  return { hasFailed: false, plain: [], committed: [], position: 0 }
 }
 
 /** Uses a log for a while; whatever the disk does, only errors meant for callers come out. */
@@ -18,6 +24,7 @@ async function use(ports: SimulatedPorts, answered: Answered): Promise<void> {
       await run()
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error
+      if (error instanceof FailedError) answered.hasFailed = true
     }
   }
   await attempt(async () => {
@@ -82,7 +89,7 @@ describe('a log whose disk fails once, and whose machine then loses power', () =
         ports.fileSystem.onOperation = (operation) => {
           if (operation.ordinal === ordinal) wasMet = true
         }
-        const answered: Answered = { plain: [], committed: [], position: 0 }
+        const answered = nothingYet()
         await use(ports, answered)
         await check(ports, answered, `${fault} at operation ${ordinal}`)
       }
@@ -91,6 +98,35 @@ describe('a log whose disk fails once, and whose machine then loses power', () =
     120_000,
   )
 })
+
+// An open file may have given its descriptor back, but never with bytes that are not synced.
+const needDescriptors: ReadonlySet<DiskOperationKind> = new Set([
+  'open',
+  'create',
+  'inspect',
+  'read',
+  'write',
+  'truncate',
+  'syncDirectory',
+])
+
+test('a process that once has no file left fails nothing for good, loses nothing that was answered and shows nothing half', async () => {
+  let ordinal = 1
+  for (let wasMet = true; wasMet; ordinal++) {
+    const ports = simulatedPorts(ordinal)
+    wasMet = false
+    ports.fileSystem.faults = ({ ordinal: at, kind }) =>
+      at === ordinal && needDescriptors.has(kind) ? 'EMFILE' : undefined
+    ports.fileSystem.onOperation = (operation) => {
+      if (operation.ordinal === ordinal) wasMet = true
+    }
+    const answered = nothingYet()
+    await use(ports, answered)
+    expect(answered.hasFailed, `EMFILE at operation ${ordinal}`).toBe(false)
+    await check(ports, answered, `EMFILE at operation ${ordinal}`)
+  }
+  expect(ordinal).toBeGreaterThan(100)
+}, 120_000)
 
 /** Runs until done or until the power goes, with operation `ordinal`; true when it went. */
 async function losePowerAt(
@@ -111,7 +147,7 @@ test('a log whose machine loses power at any moment, and again while it is opene
   let ordinal = 1
   for (let wasLost = true; wasLost; ordinal++) {
     const ports = simulatedPorts(ordinal)
-    const answered: Answered = { plain: [], committed: [], position: 0 }
+    const answered = nothingYet()
     wasLost = await losePowerAt(ports, ordinal, () => use(ports, answered))
     const recovering = ports.machine.boot()
     const inRecovery = 1 + ((ordinal * 7) % 60)

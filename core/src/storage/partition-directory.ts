@@ -5,11 +5,13 @@ import type { TopicPartition } from '../record.ts'
 import { damagedFile, readSmallFile, replaceFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import type { LogClock } from './log-clock.ts'
+import type { PartitionLog } from './partition-log.ts'
 import { Partition } from './partition.ts'
 import type { PartitionOptions } from './partition.ts'
 import { recoverPartition } from './recovery.ts'
 import { segmentFileName } from './segment.ts'
 import { WATERMARK_FILE, WatermarkFile } from './watermark.ts'
+import type { Watermark } from './watermark.ts'
 
 /** Name of Kafka's file that says which topic a partition belongs to. */
 export const PARTITION_METADATA_FILE = 'partition.metadata'
@@ -107,9 +109,16 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
     watermark,
     config,
     leaderEpoch,
-    isClosedInOrder,
+    // A full disk may have kept the last watermark from being written.
+    isClosedInOrder: isClosedInOrder && isCurrent(last, log),
     admit,
   })
+}
+
+function isCurrent(watermark: Watermark | undefined, log: PartitionLog): boolean {
+  const active = log.segments.at(-1)
+  if (watermark === undefined) return log.sizeBytes === 0
+  return watermark.segment === active?.baseOffset && watermark.position === active.sizeBytes
 }
 
 /** Whether the directory's own metadata says that it is of this topic. */

@@ -62,6 +62,7 @@ export class Partition implements CommitTarget {
   /** Segments that are part of the log no more, while a full disk does not let go of their files. */
   #undeleted: number[] = []
   #isEpochRecorded = false
+  #isRollPending = false
   readonly #wasClosedInOrder: boolean
   #lazySync: Timer | undefined
   #isClosing = false
@@ -293,7 +294,7 @@ export class Partition implements CommitTarget {
 
   async write(bytes: Uint8Array, baseOffset: number, isSyncNext: boolean): Promise<void> {
     if (!this.#isEpochRecorded) await this.#recordEpoch()
-    if (this.#isRollDue(bytes.length)) await this.#roll(baseOffset)
+    if (this.#isRollPending || this.#isRollDue(bytes.length)) await this.#roll(baseOffset)
     const active = this.#active
     try {
       const hint = isSyncNext ? 'beforeSync' : undefined
@@ -301,6 +302,8 @@ export class Partition implements CommitTarget {
     } catch (error) {
       // Failed meanwhile, the disk takes no cut back: part of the group may stay.
       this.#disk.assertUsable()
+      // Without a file for it nothing was written.
+      if (error instanceof UnavailableError && error.code === 'UNAVAILABLE') throw error
       // A full disk took part of the group: without it the log is as before.
       await this.#disk
         .attempt('cut back', () => active.file.truncate(active.sizeBytes))
@@ -389,7 +392,10 @@ export class Partition implements CommitTarget {
     const sealed = this.#active
     await this.sync()
     await this.#writeCheckpoint(this.log.startOffset, true)
+    // From here on its file may be there: whatever comes next belongs into it.
+    this.#isRollPending = true
     const next = await createSegment(this.#disk, this.log.directory, baseOffset)
+    this.#isRollPending = false
     sealed.seal()
     this.log.segments.push(next)
     this.#syncedPosition = 0

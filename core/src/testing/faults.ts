@@ -25,9 +25,9 @@ export type DiskOperationKind =
 /**
  * `short`: a read or write takes only a part. `EIO`, `ENOSPC`: it fails; a failed write may have
  * written a part, a failed sync any part, and the next sync will not try again. `slow`: it finishes
- * long after the others.
+ * long after the others. `EMFILE`: the process has no descriptor left, so nothing was tried.
  */
-export type Fault = 'short' | 'slow' | 'EIO' | 'ENOSPC'
+export type Fault = 'short' | 'slow' | 'EIO' | 'ENOSPC' | 'EMFILE'
 
 /** Decides whether an operation fails. */
 export type FaultPlan = (operation: DiskOperation) => Fault | undefined

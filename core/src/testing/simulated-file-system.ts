@@ -150,6 +150,7 @@ export class SimulatedFileSystem implements FileSystem {
       if (this.#isDead) return
       let settle: () => void
       try {
+        if (fault === 'EMFILE') throw failure(fault, kind, path)
         if (fault === 'EIO' || fault === 'ENOSPC') {
           onFault()
           throw failure(fault, kind, path)
