@@ -39,6 +39,15 @@ test('a pipe in and a pipe out: all that comes in goes out; a second run takes a
   )
 })
 
+test('with threads, which have no standard input, that is said', async () => {
+  const words = [script('pipe.ts'), '--quiet', '--threads', '2']
+  const { code, stderr } = await node(words, { cwd, stdin: lines(0, 5) })
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringContaining('Leave --threads out') as string,
+  })
+})
+
 test('whoever reads a pipeline may leave early', async () => {
   const ended = await node([script('pipe.ts'), '--quiet'], {
     cwd,

@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads'
 import type { Json, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import { unreadable } from '../input-error.ts'
 import type { FileRow } from '../row-maker.ts'
@@ -17,6 +18,11 @@ export async function openStdin(
   { position, signal }: SourceContext,
   input: AsyncIterable<Uint8Array> = process.stdin,
 ): Promise<SourceReader<FileRow>> {
+  if (input === process.stdin && !isMainThread) {
+    // Node gives a thread an input of its own, which has ended before it began.
+    const next = 'Leave --threads out, or put the input into a file.'
+    throw unreadable(NAME, 'not to be had in a thread', next)
+  }
   return {
     isSample: true,
     total: {},
