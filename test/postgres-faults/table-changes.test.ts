@@ -1,3 +1,5 @@
+import { postgres } from '@millrace/connectors'
+import type { SinkBatch } from '@millrace/processors'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectDocumented } from './documented.ts'
 import { FaultProxy } from './fault-proxy.ts'
@@ -159,4 +161,38 @@ test('what others delete stays deleted: a TRUNCATE in the middle takes the rows 
   expect(before).toBeGreaterThan(0)
   const [[rows, first] = []] = await server.query(`SELECT count(*)::int, min(n) FROM ${table}`)
   expect([rows, first]).toEqual([records - before, before])
+})
+
+test('bytes of the old type are found out in every task, whoever looks at the table first', async () => {
+  const table = await shop.table(server, 'run append')
+  const sink = postgres(proxy.through(server.url)).table(table, {
+    connections: 2,
+    columns: ['n'],
+  })
+  const open = await sink.open({
+    pipeline: 'two',
+    logId: 'log',
+    columns: [],
+    notice: () => {},
+    signal: new AbortController().signal,
+  })
+  const tasks = await Promise.all(['a', 'b'].map((name) => open.claim(name)))
+  const batch = (position: number): SinkBatch => {
+    const values = Array.from({ length: 1_000 }, (_, n) => ({ n }))
+    return { size: values.length, keys: values.map(() => null), values, position }
+  }
+  // Binary rows of the one arrive when the other has already looked at the table again.
+  await server.query(`ALTER TABLE ${table} ALTER n TYPE real`)
+  proxy.reset()
+  let writes: Promise<void>[] = []
+  proxy.plan('in COPY', 0, async () => {
+    await Promise.race(writes)
+    return 'go on'
+  })
+  writes = tasks.map((task) => task.write(batch(1)))
+  await Promise.all(writes)
+  await open.close()
+  expect(await server.query(`SELECT count(*)::int, sum(n)::int FROM ${table}`)).toEqual([
+    [2_000, 2 * 499_500],
+  ])
 })

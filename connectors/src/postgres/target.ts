@@ -124,13 +124,13 @@ export class Target {
   }
 
   /** Is the table still as it was when it was looked at? */
-  async isCurrent(session: Session): Promise<boolean> {
-    if (this.#table === undefined) return true
+  async isStill(session: Session, table: Table | undefined): Promise<boolean> {
+    if (table === undefined) return true
     const { rows } = await session.query<{ shape: string | null }>(
       `SELECT ${shapeSql('$1')} AS shape`,
-      [this.#table.sql],
+      [table.sql],
     )
-    return rows[0]?.shape === this.#table.shape
+    return rows[0]?.shape === table.shape
   }
 
   /**
@@ -148,6 +148,7 @@ export class Target {
     if (now.shape === before.shape) return false
     this.#table = now
     this.#writer = undefined
+    this.#textWriters.clear()
     if (this.#given !== undefined) this.#compile(now, this.#given)
     this.#context.notice(`the table "${now.label}" was altered; going on with it as it is now`)
     return true

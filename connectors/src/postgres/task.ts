@@ -8,6 +8,7 @@ import type { Endeavour } from './retrying.ts'
 import { verdictOf } from './server-errors.ts'
 import type { Session } from './session.ts'
 import type { SessionPool } from './session-pool.ts'
+import type { Table } from './table.ts'
 import type { Target } from './target.ts'
 
 /** What a task works with. */
@@ -42,7 +43,7 @@ export class PostgresTask implements CopyTask {
 
   write(batch: SinkBatch): Promise<void> {
     return this.#inOrder(async (session) => {
-      await this.#asTableIs(session, () => this.#writeOnce(session, batch))
+      await this.#asTableIs(session, (table) => this.#writeOnce(session, batch, table))
       return batch.position
     })
   }
@@ -57,7 +58,7 @@ export class PostgresTask implements CopyTask {
       if (this.#isUnsure && (await this.#with.fence.hasAdvanced(session, this.#claim))) {
         return position
       }
-      position = await this.#asTableIs(session, () => this.#transactOnce(session, work))
+      position = await this.#asTableIs(session, (table) => this.#transactOnce(session, work, table))
       return position
     })
   }
@@ -86,7 +87,7 @@ export class PostgresTask implements CopyTask {
     this.#claim = { ...this.#claim, seq: this.#claim.seq + 1n, position }
   }
 
-  async #transactOnce(session: Session, work: CopyWork): Promise<Json> {
+  async #transactOnce(session: Session, work: CopyWork, table: Table | undefined): Promise<Json> {
     let position: Json = null
     for (let round = 0; ; round += 1) {
       const transact = (): Promise<boolean> =>
@@ -94,7 +95,7 @@ export class PostgresTask implements CopyTask {
           const found = await work(session, round)
           if (found === undefined) return false
           position = found
-          await this.#advance(session, position)
+          await this.#advance(session, position, table)
           return true
         })
       let isDone = false
@@ -108,28 +109,35 @@ export class PostgresTask implements CopyTask {
   }
 
   /** Writes; and where that fails because somebody altered the table, again for the table as it is now. */
-  async #asTableIs<T>(session: Session, write: () => Promise<T>): Promise<T> {
+  async #asTableIs<T>(
+    session: Session,
+    write: (table: Table | undefined) => Promise<T>,
+  ): Promise<T> {
     for (;;) {
+      const { table } = this.target
       try {
-        return await write()
+        return await write(table)
       } catch (error) {
         const isForGood = error instanceof FencedError || verdictOf(error) === 'retry'
         if (isForGood || session.isBroken) throw error
+        // Another task has looked at it again meanwhile; what we wrote was made for what it was.
+        if (table !== undefined && table !== this.target.table) continue
         const isAltered = await this.target.refresh(session)
         if (!isAltered && !(error instanceof TableAlteredError)) throw error
       }
     }
   }
 
-  async #advance(session: Session, position: Json): Promise<void> {
+  /** @param known the table that the rows were made for; undefined when they have made it. */
+  async #advance(session: Session, position: Json, known: Table | undefined): Promise<void> {
     const { fence, target } = this.#with
-    const { table } = target
+    const table = known ?? target.table
     const shape = await fence.advance(session, this.#claim, position, table?.sql)
     // Binary rows of another shape may have been taken for something that they are not.
     if (table !== undefined && shape !== table.shape) throw new TableAlteredError()
   }
 
-  async #writeOnce(session: Session, batch: SinkBatch): Promise<void> {
+  async #writeOnce(session: Session, batch: SinkBatch, table: Table | undefined): Promise<void> {
     const { fence, target } = this.#with
     if (this.#isUnsure && (await fence.hasAdvanced(session, this.#claim))) return
     const writer = await target.writerFor(session, batch)
@@ -140,7 +148,7 @@ export class PostgresTask implements CopyTask {
       const write = async (): Promise<boolean> => {
         const isComplete = await (round === 0 ? writer.write(attempt) : writer.writeApart(attempt))
         if (isFirstEnough && refusals.size > 0) throw this.#rejected(batch, refusals)
-        if (isComplete) await this.#finish(session, batch, refusals)
+        if (isComplete) await this.#finish(session, batch, refusals, table)
         return isComplete
       }
       const transact = (): Promise<boolean> => this.#inTransaction(session, write)
@@ -166,15 +174,20 @@ export class PostgresTask implements CopyTask {
     return isDone
   }
 
-  async #finish(session: Session, batch: SinkBatch, refusals: Refusals): Promise<void> {
+  async #finish(
+    session: Session,
+    batch: SinkBatch,
+    refusals: Refusals,
+    table: Table | undefined,
+  ): Promise<void> {
     if (refusals.size > 0) {
       // A table that was altered refuses rows that are not bad.
-      if (!(await this.target.isCurrent(session))) throw new TableAlteredError()
+      if (!(await this.target.isStill(session, table))) throw new TableAlteredError()
       const letters = [...refusals].map(([index, refusal]) => ({ index, ...refusal }))
       letters.sort((a, b) => a.index - b.index)
       await this.#with.context.deadLetter?.(letters)
     }
-    await this.#advance(session, batch.position)
+    await this.#advance(session, batch.position, table)
   }
 
   #rejected(batch: SinkBatch, refusals: Refusals): RejectedError {
