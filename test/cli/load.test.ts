@@ -200,7 +200,7 @@ test('a dry run says what would happen, and does nothing', async () => {
     'CREATE TABLE IF NOT EXISTS "kinds" ("n" bigint, "big" numeric, "amount" double precision, ' +
       '"ok" boolean, "day" date, "at" timestamp with time zone, "id" uuid, "doc" jsonb, "code" text, "none" text)',
   )
-  expect(stdout).toContain('about 1 rows')
+  expect(stdout).toContain('about 1 row)')
   expect(stdout).toMatch(/code +string +.*"007" is nothing narrower/)
   const { rows } = await database.query(`SELECT to_regclass('kinds') AS found`)
   expect(rows).toEqual([{ found: null }])

@@ -61,6 +61,7 @@ function withoutDatabase(word: string): string {
 function conclude(result: LoadResult, label: string, options: LoadCommandOptions): void {
   const { outcome, rows, rowsBefore, elapsedMs, rejected } = result
   const { table, rejects } = options
+  const inTable = `${rows} ${rows === 1 ? 'row' : 'rows'}`
   const took = shortDuration(elapsedMs / 1000)
   const done = paint('green', '✓')
   if (rejected > 0) {
@@ -68,11 +69,11 @@ function conclude(result: LoadResult, label: string, options: LoadCommandOptions
       `${paint('yellow', '!')} ${counted(rejected, 'record')} refused: see ${rejects}, and why in ${rejects}.causes.ndjson.`,
     )
   }
-  if (outcome === 'unchanged') return say(`${done} ${label} is in ${table} already: ${rows} rows.`)
+  if (outcome === 'unchanged') return say(`${done} ${label} is in ${table} already: ${inTable}.`)
   const resumed = rowsBefore > 0 ? `, ${shortCount(rowsBefore)} of them by earlier runs` : ''
   if (outcome === 'loaded')
-    return say(`${done} ${table} has ${rows} rows of ${label}${resumed}, in ${took}.`)
+    return say(`${done} ${table} has ${inTable} of ${label}${resumed}, in ${took}.`)
   say(
-    `${paint('yellow', '■')} Stopped after ${rows} rows${resumed}; the same command goes on from there.`,
+    `${paint('yellow', '■')} Stopped after ${inTable}${resumed}; the same command goes on from there.`,
   )
 }

@@ -1,6 +1,6 @@
 import type { LoadPlan, PlannedColumn } from '@millrace/connectors'
 import { alignedTable } from '../table.ts'
-import { shortCount } from '../numbers.ts'
+import { counted } from '../numbers.ts'
 
 /** What a load would do, for a person. */
 export function describePlan(plan: LoadPlan, table: string): string {
@@ -9,7 +9,7 @@ export function describePlan(plan: LoadPlan, table: string): string {
   const rows =
     rowsEstimate === undefined
       ? 'an unknown number of rows'
-      : `about ${shortCount(rowsEstimate)} rows`
+      : `about ${counted(rowsEstimate, 'row')}`
   const what = files.length === 1 ? files[0] : `${files.length} files`
   const action = isTableThere
     ? `would go into the table ${table}.`
@@ -25,13 +25,13 @@ export function describePlan(plan: LoadPlan, table: string): string {
 }
 
 function lineOf(
-  { column, example, why, tableType }: PlannedColumn,
+  { column, hasNulls, example, why, tableType }: PlannedColumn,
   isTableThere: boolean,
 ): Record<string, string | undefined> {
   return {
     COLUMN: column.name,
     'SEEMS TO BE': `${column.type}${column.array === true ? '[]' : ''}`,
-    NULLS: column.nullable ? 'may be' : 'none',
+    NULLS: hasNulls ? 'yes' : undefined,
     EXAMPLE: example,
     ...(isTableThere && { 'IN THE TABLE': tableType }),
     WHY: why,

@@ -64,10 +64,14 @@ export async function plan(options: PlanOptions): Promise<LoadPlan> {
     tableType: table?.columns.find(({ name }) => name === inferred.column.name)?.type,
   }))
   const { bytesPerRow } = sample
+  const headerBytes = (first?.header.length ?? 0) * all.length
   return {
     files: all.map(({ name }) => name),
     bytes,
-    rowsEstimate: bytesPerRow === undefined ? undefined : Math.round(bytes / bytesPerRow),
+    rowsEstimate:
+      bytesPerRow === undefined
+        ? undefined
+        : Math.max(0, Math.round((bytes - headerBytes) / bytesPerRow)),
     columns,
     isTableThere: table !== undefined,
     createSql: createTableSql(

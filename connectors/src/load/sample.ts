@@ -5,6 +5,8 @@ import type { Input } from './input.ts'
 /** What a column seems to be, and why. */
 export interface Inferred {
   readonly column: Column
+  /** The sample has nulls, or the file says that there may be some. */
+  readonly hasNulls: boolean
   /** A value of the sample; undefined when there is none. */
   readonly example: string | undefined
   readonly why: string
@@ -19,11 +21,11 @@ export function inferFromSample(input: Input, rows: readonly Row[]): Inferred[] 
   return input.columns.map((column) => {
     const found = rows.map((row) => row[column.name] ?? null)
     const values = found.filter((value) => value !== null)
-    const nullable = input.format === 'parquet' ? column.nullable : values.length < found.length
+    const isDeclared = input.format === 'parquet'
+    const hasNulls = isDeclared ? column.nullable : values.length < found.length
     const example = values.length === 0 ? undefined : shown(values[0])
-    const why =
-      input.format === 'parquet' ? 'the file says so' : whyOf(column, values, found.length)
-    return { column: { ...column, nullable: column.nullable || nullable }, example, why }
+    const why = isDeclared ? 'the file says so' : whyOf(column, values, found.length)
+    return { column, hasNulls, example, why }
   })
 }
 
