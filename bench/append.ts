@@ -15,7 +15,6 @@ const syncFd = promisify(fdatasync)
 /** One producer, 100-byte values, fsync; the raw loop repeats the very groups that our log wrote and synced. */
 export async function measure(): Promise<Row[]> {
   const constant = Buffer.alloc(valueBytes, 'x')
-  const text = 'x'.repeat(63)
   return [
     await row(
       'the same through `TopicAppender`, as pipelines write',
@@ -24,12 +23,37 @@ export async function measure(): Promise<Row[]> {
       append,
     ),
     await row('`send` of 100-byte values, one producer, fsync', bytes, () => constant),
-    await row('`send` of objects as JSON, 100 bytes, one producer, fsync', json(), (i) => ({
-      id: 1_000_000_000 + i,
-      late: false,
-      name: text,
-    })),
+    await row('`send` of objects as JSON, 100 bytes, one producer, fsync', json(), objectOf),
+    await ceilingRow(),
   ]
+}
+
+const text = 'x'.repeat(63)
+
+function objectOf(i: number): Record<string, unknown> {
+  return { id: 1_000_000_000 + i, late: false, name: text }
+}
+
+/** What no log that takes objects can pass on one thread: their text, written into memory. */
+async function ceilingRow(): Promise<Row> {
+  const groupBytes = 1024 * 1024
+  const recordBytes = valueBytes + 10
+  const groupCount = Math.ceil((recordCount * recordBytes) / groupBytes)
+  const groups = Array.from({ length: groupCount }, () => groupBytes)
+  const baseline = () => inScratch((directory) => rawLoop(directory, groups))
+  const found = await compare(() => Promise.resolve(stringifyAll(groupBytes)), baseline)
+  const what = 'the ceiling for objects: `JSON.stringify` and `Buffer.write`, without any log'
+  return { ...ratioRow(what, found, 0, 0, 'records'), floor: '–', aim: '–' }
+}
+
+function stringifyAll(bufferBytes: number): number {
+  const buffer = Buffer.allocUnsafeSlow(bufferBytes)
+  const startMs = performance.now()
+  for (let i = 0, position = 0; i < recordCount; i++) {
+    if (position > bufferBytes - 2 * valueBytes) position = 0
+    position += buffer.write(JSON.stringify(objectOf(i)), position)
+  }
+  return recordCount / ((performance.now() - startMs) / 1000)
 }
 
 type Fill<V> = (producer: Producer<Raw, V>, valueOf: (i: number) => V) => Promise<void>
