@@ -7,7 +7,7 @@ import type { Cutting } from './input.ts'
 import type { LoadResult } from './load.ts'
 import type { ProgressMeter } from './load-progress.ts'
 import type { Probed } from './probe.ts'
-import type { RejectOptions } from './rejects.ts'
+import type { RejectOptions } from './reject-options.ts'
 import { Rejects } from './rejects.ts'
 import { Slots } from './slots.ts'
 

@@ -10,7 +10,7 @@ import type { ColumnMapping } from './column-mapping.ts'
 import type { Cutting, Input } from './input.ts'
 import { openInput } from './input.ts'
 import { probe } from './probe.ts'
-import type { Inferred } from './sample.ts'
+import type { Inferred } from './inferred.ts'
 import { inferFromSample } from './sample.ts'
 
 const sampleBytes = 256 * 1024

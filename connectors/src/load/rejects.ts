@@ -6,16 +6,9 @@ import type { CopyTask } from '../postgres/copy-task.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'
 import { quoteIdentifier } from '../postgres/identifier.ts'
 import type { Session } from '../postgres/session.ts'
+import type { RejectOptions } from './reject-options.ts'
 import { RejectsFile } from './rejects-file.ts'
 import type { Reject } from './store-chunk.ts'
-
-/** Where refused records go. */
-export interface RejectOptions {
-  /** The records as they stand in the input; beside it, in `….causes.ndjson`, why, a line for each. */
-  readonly path: string
-  /** More end the load. Default: any number. */
-  readonly max?: number
-}
 
 /** The rejects of one chunk. */
 export interface RejectBatch {

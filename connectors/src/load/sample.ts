@@ -1,16 +1,7 @@
 import type { Column } from '@millrace/processors'
 import { inferType } from '../files/text/text-values.ts'
+import type { Inferred } from './inferred.ts'
 import type { Input } from './input.ts'
-
-/** What a column seems to be, and why. */
-export interface Inferred {
-  readonly column: Column
-  /** The sample has nulls, or the file says that there may be some. */
-  readonly hasNulls: boolean
-  /** A value of the sample; undefined when there is none. */
-  readonly example: string | undefined
-  readonly why: string
-}
 
 type Row = Readonly<Record<string, unknown>>
 

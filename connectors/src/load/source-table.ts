@@ -5,17 +5,8 @@ import { codeOf, isServerError, verdictOf, wordsOf } from '../postgres/server-er
 import { databaseOf, firstSession } from '../postgres/session-login.ts'
 import type { Database, Session } from '../postgres/session.ts'
 import type { Table } from '../postgres/table.ts'
-import type { ColumnMapping } from './column-mapping.ts'
 import { mapColumns } from './column-mapping.ts'
-
-/** Rows of another database. */
-export interface SourceTableOptions {
-  readonly url: string
-  /** `table` or `schema.table`; or, in its place, a query. */
-  readonly table?: string
-  readonly query?: string
-  readonly mapping?: ColumnMapping
-}
+import type { SourceTableOptions } from './table-options.ts'
 
 /** A column of the source. */
 interface SourceColumn {

@@ -1,5 +1,5 @@
 import { FailedError, RejectedError, UsageError, invariant } from '@millrace/core'
-import type { Column, Sink } from '@millrace/processors'
+import type { Column } from '@millrace/processors'
 import type { CopyIn } from '../postgres/copy-in.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'
 import type { CopyTask } from '../postgres/copy-task.ts'
@@ -10,25 +10,10 @@ import type { Table } from '../postgres/table.ts'
 import { afterDraining } from './draining.ts'
 import { readLoadPosition } from './load-position.ts'
 import type { LoadPosition } from './load-position.ts'
-import type { LoadProgress, LoadResult } from './load.ts'
+import type { LoadResult } from './load.ts'
 import { ProgressMeter } from './load-progress.ts'
 import { SourceTable } from './source-table.ts'
-import type { SourceTableOptions } from './source-table.ts'
-
-/** What `loadTable` is to do. */
-export interface TableLoadOptions {
-  readonly from: SourceTableOptions
-  /** In append mode. */
-  readonly sink: Sink<never>
-  /** Makes the table with the source's own types, when it is missing. */
-  readonly create?: { readonly url: string; readonly table: string }
-  /** What this load is remembered by in the sink. Default: the source's database and table. */
-  readonly name?: string
-  /** Takes everything back. */
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: LoadProgress) => void
-  readonly onNotice?: (message: string) => void
-}
+import type { TableLoadOptions } from './table-options.ts'
 
 /** An empty piece of COPY: says that we are there, while the source says nothing. */
 const nothing = Buffer.from([0x64, 0, 0, 0, 4])

@@ -1,0 +1,7 @@
+/** Where refused records go. */
+export interface RejectOptions {
+  /** The records as they stand in the input; beside it, in `….causes.ndjson`, why, a line for each. */
+  readonly path: string
+  /** More end the load. Default: any number. */
+  readonly max?: number
+}
