@@ -1,5 +1,5 @@
 import type { LoadResult } from './load.ts'
-import type { SourceTableOptions, TableLoadOptions } from './table-options.ts'
+import type { TableLoadOptions } from './table-options.ts'
 
 /**
  * Copies a table, or a query's rows, from one PostgreSQL database into another: one snapshot of the
