@@ -13,13 +13,17 @@ export interface CpuTime {
 
 const rounds = 7
 const warmUps = 2
+/** The system counts processor time in steps of some milliseconds: shorter work is repeated. */
+const runNsMin = 60e6
 
 /** Runs `work` several times; the median of each time, warm-ups left out. */
 export async function cpuTimeOf(work: () => Promise<void> | void): Promise<CpuTime> {
   const runs: CpuTime[] = []
+  let repeats = 1
   for (let round = -warmUps; round < rounds; round++) {
-    const run = await once(work)
+    const run = await timeOf(work, repeats)
     if (round >= 0) runs.push(run)
+    else repeats = Math.ceil(runNsMin / run.wallNs)
   }
   return {
     mainNs: median(runs.map(({ mainNs }) => mainNs)),
@@ -28,14 +32,15 @@ export async function cpuTimeOf(work: () => Promise<void> | void): Promise<CpuTi
   }
 }
 
-async function once(work: () => Promise<void> | void): Promise<CpuTime> {
+async function timeOf(work: () => Promise<void> | void, repeats: number): Promise<CpuTime> {
   const startMs = performance.now()
   const processBefore = process.cpuUsage()
   const mainBefore = process.threadCpuUsage()
-  await work()
-  const mainNs = sum(process.threadCpuUsage(mainBefore))
-  const otherNs = sum(process.cpuUsage(processBefore)) - mainNs
-  return { mainNs, otherNs: Math.max(0, otherNs), wallNs: (performance.now() - startMs) * 1e6 }
+  for (let i = 0; i < repeats; i++) await work()
+  const mainNs = sum(process.threadCpuUsage(mainBefore)) / repeats
+  const otherNs = sum(process.cpuUsage(processBefore)) / repeats - mainNs
+  const wallNs = ((performance.now() - startMs) * 1e6) / repeats
+  return { mainNs, otherNs: Math.max(0, otherNs), wallNs }
 }
 
 function sum({ user, system }: NodeJS.CpuUsage): number {
