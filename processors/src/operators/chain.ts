@@ -44,11 +44,13 @@ class RxChain implements Chain {
       this.#inputs.set(id, input)
       streams.set(id, input)
     }
+    const forks = forksOf(stage)
     for (const [place, node] of stage.nodes.entries()) {
       const source = merge(...node.inputs.map((id) => streamOf(streams, id)))
       const scope = this.#scopeOf(stage, node, place, task)
-      // Shared, since a stream that forks must not run its operators once per branch.
-      streams.set(node.id, source.pipe(node.step.compile(scope), share()))
+      const results = source.pipe(node.step.compile(scope))
+      // A stream that forks must not run its operators once per branch; for others it would only cost.
+      streams.set(node.id, forks.has(node.id) ? results.pipe(share()) : results)
     }
     for (const { id, from } of outputsOf(stage)) {
       const end = new Output((record) => task.emit(id, record), this.#fail)
@@ -59,7 +61,8 @@ class RxChain implements Chain {
 
   push(input: string, record: StreamRecord): void {
     const subject = this.#inputs.get(input)
-    invariant(subject !== undefined, `a stage has no input ${input}`)
+    // The text of the message must not be made for every record.
+    if (subject === undefined) invariant(false, `a stage has no input ${input}`)
     subject.next(record)
     this.#throwFailure()
   }
@@ -108,6 +111,15 @@ class RxChain implements Chain {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error
   }
+}
+
+/** The nodes whose results go more than one way. */
+function forksOf(stage: Stage): ReadonlySet<string> {
+  const read = [
+    ...stage.nodes.flatMap(({ inputs }) => inputs),
+    ...outputsOf(stage).map(({ from }) => from),
+  ]
+  return new Set(read.filter((id, place) => read.indexOf(id) !== place))
 }
 
 class Output extends Subscriber<StreamRecord> {
