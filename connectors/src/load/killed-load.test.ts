@@ -14,9 +14,9 @@ beforeAll(async () => {
 })
 afterAll(() => database.stop())
 
-const count = 40_000
+const count = 12_000
 /** A record that the table refuses; the others are good. */
-const isBad = (id: number): boolean => id % 1999 === 1
+const isBad = (id: number): boolean => id % 2999 === 1
 const idOf = (id: number): string => (isBad(id) ? `x${id}` : `${id}`)
 const badRecord = (id: number): string => `${idOf(id)},"row\n""${id}"""\n`
 const csvOf = (from: number, until: number): string => {
@@ -52,7 +52,7 @@ async function expectExact(table: string, rejects: string): Promise<void> {
   expect(records.toSorted()).toEqual(expected.toSorted())
 }
 
-const parts = [csvOf(0, 25_000), csvOf(25_000, 25_003), csvOf(25_003, count)] as const
+const parts = [csvOf(0, 8000), csvOf(8000, 8003), csvOf(8003, count)] as const
 
 test('a load killed at any of its statements, and gone on with by other numbers of connections, is exact', async () => {
   const paths = [await temporaryFile(parts[0]), await temporaryFile(parts[1])]
@@ -65,11 +65,11 @@ test('a load killed at any of its statements, and gone on with by other numbers 
     const connections = [2, 4, 1, 3][lives % 4] as number
     isDone = await live({ ...options, connections, killAtStatement: 3 + 4 * lives + (lives % 2) })
   }
-  expect(lives).toBeGreaterThan(5)
+  expect(lives).toBeGreaterThan(3)
   await expectExact('killed_at', rejects)
   expect(await live({ ...options, connections: 2 })).toBe(true)
   await expectExact('killed_at', rejects)
-}, 120_000)
+}, 300_000)
 
 test('a load killed at random moments is exact', async () => {
   const paths = [await temporaryFile(zstdCompressSync(csvOf(0, count)))]
@@ -82,4 +82,4 @@ test('a load killed at random moments is exact', async () => {
   }
   expect(kills).toBeGreaterThan(0)
   await expectExact('killed_after', rejects)
-}, 120_000)
+}, 300_000)

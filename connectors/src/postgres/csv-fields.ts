@@ -98,13 +98,27 @@ function writeTime(out: CopyBuffer, bytes: Buffer, start: number, end: number): 
 
 /** The server refuses what is too large or too small for a double, where Number rounds. */
 function writeFloat8(out: CopyBuffer, bytes: Buffer, start: number, end: number): boolean {
+  if (!hasNumberBytes(bytes, start, end)) return false
   const text = bytes.toString('latin1', start, end)
-  const value = /^[-+.eE\d]+$/.test(text) ? Number(text) : NaN
+  const value = Number(text)
   if (!Number.isFinite(value) || (value === 0 && /^[^eE]*[1-9]/.test(text))) return false
   writeLength(out, 8)
   out.view.setFloat64(out.position, value)
   out.position += 8
   return true
+}
+
+/** Nothing but what decimal numbers are written with: Number takes other forms too. */
+function hasNumberBytes(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number
+    const isDigit = byte >= ZERO && byte <= 0x39
+    // Signs, point and exponent.
+    if (!isDigit && byte !== 0x2d && byte !== 0x2b && byte !== 0x2e && (byte | 0x20) !== 0x65) {
+      return false
+    }
+  }
+  return end > start
 }
 
 /** A field that the codec reads from a string. */
@@ -121,6 +135,26 @@ function writeBy(codec: ColumnCodec): WriteField {
 }
 
 const writeNumeric = writeBy(numeric)
+const writeOtherBool = writeBy(bool)
+
+/** `t`, `f`, `true` and `false` as they are most often written. */
+function writeBool(out: CopyBuffer, bytes: Buffer, start: number, end: number): boolean {
+  const length = end - start
+  const isTrue = length === 1 ? bytes[start] === 0x74 : length === 4 && isWord(bytes, start, 'true')
+  const isFalse =
+    length === 1 ? bytes[start] === 0x66 : length === 5 && isWord(bytes, start, 'false')
+  if (!isTrue && !isFalse) return writeOtherBool(out, bytes, start, end)
+  writeLength(out, 1)
+  out.bytes[out.position++] = isTrue ? 1 : 0
+  return true
+}
+
+function isWord(bytes: Buffer, start: number, word: string): boolean {
+  for (let at = 0; at < word.length; at++) {
+    if (bytes[start + at] !== word.charCodeAt(at)) return false
+  }
+  return true
+}
 
 /** `0e-9` has a scale of its own, which the server knows best. */
 function hasExponent(bytes: Buffer, start: number, end: number): boolean {
@@ -137,7 +171,7 @@ const writers: ReadonlyMap<ColumnCodec, WriteField> = new Map([
   [timestamptz, writeTime],
   [json, writeText],
   [jsonb, writeJsonb],
-  [bool, writeBy(bool)],
+  [bool, writeBool],
   [float8, writeFloat8],
   [
     numeric,

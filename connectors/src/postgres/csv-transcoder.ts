@@ -158,7 +158,8 @@ export class CsvTranscoder {
   #undouble(bytes: Buffer, start: number, firstQuote: number): number {
     const quote = this.#quote
     this.#makeRoom(0, firstQuote - start)
-    let length = bytes.copy(this.#scratch, 0, start, firstQuote)
+    let scratch = this.#scratch
+    let length = bytes.copy(scratch, 0, start, firstQuote)
     let at = firstQuote
     for (; at < bytes.length; at++) {
       const byte = bytes[at] as number
@@ -166,10 +167,13 @@ export class CsvTranscoder {
         at--
         break
       }
-      if (length === this.#scratch.length) this.#makeRoom(length, 1)
-      this.#scratch[length++] = byte
+      if (length === scratch.length) {
+        this.#makeRoom(length, 1)
+        scratch = this.#scratch
+      }
+      scratch[length++] = byte
     }
-    this.#source = this.#scratch
+    this.#source = scratch
     this.#start = 0
     this.#end = length
     return at

@@ -35,7 +35,7 @@ await load({
   source: paths.map((path) => (format === 'csv' ? csv(path) : ndjson(path))),
   sink: postgres(url).table(table, { connections }),
   connections,
-  transactionBytes: 150_000,
+  transactionBytes: 60_000,
   ...(rejects !== undefined && { rejects: { path: rejects } }),
   onProgress: ({ rows }) => void process.stdout.write(`${rows}\n`),
 })
