@@ -19,4 +19,5 @@ export const knownSeeds: readonly KnownSeed[] = [
     seed: 5147,
     found: 'a watermark that a full disk had kept stale stayed so over an idle opening',
   },
+  { seed: 21611, found: 'each power loss made all records a minute older' },
 ]

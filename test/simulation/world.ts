@@ -33,6 +33,7 @@ export type Outcome<T> =
 interface Session {
   readonly startMs: number
   setForwardMs: number
+  isOpened: boolean
   hasLostPower: boolean
 }
 
@@ -75,6 +76,8 @@ export class World {
 
   set log(log: Log) {
     this.#log = log
+    const session = this.#sessions.at(-1)
+    if (session !== undefined) session.isOpened = true
   }
 
   /** Runs one operation and sorts its errors; a bug of the log is thrown on. */
@@ -99,7 +102,12 @@ export class World {
   boot(): void {
     this.#elapsedBeforeMs = this.elapsedMs
     this.ports = this.machine.boot()
-    this.#sessions.push({ startMs: this.elapsedMs, setForwardMs: 0, hasLostPower: false })
+    this.#sessions.push({
+      startMs: this.elapsedMs,
+      setForwardMs: 0,
+      isOpened: false,
+      hasLostPower: false,
+    })
     this.underWay.clear()
     this.isUsed = false
   }
@@ -198,11 +206,16 @@ export class World {
    */
   #ageMsMax(batch: SentBatch): number {
     let ageMs = this.elapsedMs - batch.sentAtElapsedMs
-    const last = this.#sessions.findLastIndex(({ startMs }) => startMs <= batch.sentAtElapsedMs)
-    for (const [index, session] of this.#sessions.entries()) {
-      if (index < last || !session.hasLostPower) continue
-      ageMs += session.setForwardMs
-      if (index === last) ageMs += batch.sentAtElapsedMs - session.startMs
+    const sessions = this.#sessions
+    const sender = sessions.findLastIndex(({ startMs }) => startMs <= batch.sentAtElapsedMs)
+    // The moment that the next opening goes by is at least as late as the last opening that ended well.
+    let opened = sender
+    for (let index = sender; index < sessions.length; index += 1) {
+      if (sessions[index]?.isOpened === true) opened = index
+      if (sessions[index]?.hasLostPower !== true) continue
+      for (const { setForwardMs } of sessions.slice(opened, index + 1)) ageMs += setForwardMs
+      const senderStartMs = sessions[sender]?.startMs ?? 0
+      if (opened === sender) ageMs += batch.sentAtElapsedMs - senderStartMs
     }
     return ageMs
   }

@@ -53,3 +53,16 @@ test('a suspended hour counts once the log is opened again', () => {
     3_600_000,
   )
 })
+
+test('an append whose time was lost with the machine is never taken to be older than it is', () => {
+  const machine = new SimulatedMachine(1)
+  const { clock } = machine.boot()
+  const before = new LogClock(clock).moment()
+  clock.advance(20_000)
+  const appendedMs = new LogClock(clock, before).nowMs()
+  clock.jump(-YEAR_MS)
+  machine.losePower()
+  const after = new LogClock(machine.boot().clock, before, 60_000)
+  expect(after.latestLostMs()).toBeGreaterThanOrEqual(appendedMs)
+  expect(after.nowMs()).toBe(before.logMs)
+})

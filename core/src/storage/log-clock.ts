@@ -21,17 +21,23 @@ export class LogClock {
   readonly #clock: Clock
   readonly #openedMs: number
   readonly #openedMonotonicMs: number
+  readonly #unrecordedMs: number
   #hasStamped = false
 
   /**
    * @param last the latest moment on record; without one the log's time begins now.
-   * @param unrecordedMs how much later the log may have been open still, when it was not closed in order.
+   * @param unrecordedMs how much longer the log may have been open, when it was not closed in order.
    */
   constructor(clock: Clock, last?: LogMoment, unrecordedMs = 0) {
     this.#clock = clock
-    this.#openedMs =
-      last === undefined ? clock.nowMs() : last.logMs + elapsedSince(last, clock, unrecordedMs)
+    this.#openedMs = last === undefined ? clock.nowMs() : last.logMs + elapsedSince(last, clock)
     this.#openedMonotonicMs = clock.monotonicMs()
+    this.#unrecordedMs = isSameBoot(last, clock) ? 0 : unrecordedMs
+  }
+
+  /** The latest that an append can have been whose time a crash has taken. */
+  latestLostMs(): number {
+    return this.nowMs() + this.#unrecordedMs
   }
 
   /** Now, as the time of an append. */
@@ -59,10 +65,16 @@ export class LogClock {
   }
 }
 
-function elapsedSince(last: LogMoment, clock: Clock, unrecordedMs: number): number {
+function elapsedSince(last: LogMoment, clock: Clock): number {
   const boot = clock.boot?.()
-  if (boot !== undefined && boot.id === last.bootId && last.sinceBootMs !== undefined) {
-    return Math.max(0, boot.elapsedMs - last.sinceBootMs)
-  }
-  return Math.max(unrecordedMs, clock.nowMs() - last.wallMs)
+  const elapsedMs =
+    boot !== undefined && boot.id === last.bootId
+      ? boot.elapsedMs - (last.sinceBootMs ?? 0)
+      : clock.nowMs() - last.wallMs
+  return Math.max(0, elapsedMs)
+}
+
+function isSameBoot(last: LogMoment | undefined, clock: Clock): boolean {
+  const boot = clock.boot?.()
+  return boot !== undefined && boot.id === last?.bootId
 }

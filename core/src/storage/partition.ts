@@ -229,10 +229,10 @@ export class Partition implements CommitTarget {
     return active
   }
 
-  /** When a crash took the time of the last append, the latest it can have been is now. */
+  /** When a crash took the time of the last append, that is the latest it can have been. */
   #assumeAppendedNow(segment: Segment): void {
     if (segment.sizeBytes === 0 || segment.firstAppendMs >= 0) return
-    segment.firstAppendMs = this.#time.nowMs()
+    segment.firstAppendMs = this.#time.latestLostMs()
     segment.lastAppendMs = segment.firstAppendMs
   }
 
