@@ -107,7 +107,7 @@ export interface TopicConfig {
   readonly cleanup: 'delete' | 'compact' | 'compact,delete'
   /** What producers use unless they say otherwise. */
   readonly compression: Compression
-  /** Largest batch accepted, in bytes. */
+  /** Largest batch accepted, in bytes; at most 64 MiB, which is what readers decompress. */
   readonly maxMessageBytes: number
 }
 
