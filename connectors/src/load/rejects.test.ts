@@ -109,3 +109,20 @@ test('a file that grows while it is loaded is refused before its torn end', asyn
   await expect(growing).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
   expect(await database.rows('SELECT count(*)::int FROM growing WHERE id = 60000')).toEqual([[0]])
 })
+
+test('times without a zone are UTC, also beside a refused record and in an upsert', async () => {
+  await database.rows(`ALTER DATABASE postgres SET TimeZone = 'America/New_York'`)
+  await database.rows('CREATE TABLE times (id int PRIMARY KEY, at timestamptz)')
+  const utc = `SELECT id, at AT TIME ZONE 'UTC' = '2026-01-01 12:00' FROM times ORDER BY id`
+  const append = await temporaryFile('id,at\n1,2026-01-01 12:00:00\nx,2026-01-01 12:00:00\n')
+  const rejects = join(dirname(append), 'bad.csv')
+  const to = postgres(database.url)
+  await load({ source: csv(append), sink: to.table('times'), rejects: { path: rejects } })
+  expect(await database.rows(utc)).toEqual([[1, true]])
+  const upsert = await temporaryFile('id,at\n1,2026-01-01 12:00:00\n2,2026-01-01T12:00:00\n')
+  await load({ source: csv<{ id: number }>(upsert), sink: to.table('times', { key: 'id' }) })
+  expect(await database.rows(utc)).toEqual([
+    [1, true],
+    [2, true],
+  ])
+})

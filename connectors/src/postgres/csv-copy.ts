@@ -16,6 +16,8 @@ export interface CsvText {
 }
 
 const CARRIAGE_RETURN = 0x0d
+/** Times without a zone are UTC, whichever way they go; the server would take them for its own. */
+export const timesAreUtcSql = "SET LOCAL TimeZone = 'UTC'"
 /** The server reads one message while the next is on its way. */
 const sendBytes = 128 * 1024
 
@@ -88,7 +90,7 @@ async function copyAsItStands(
   const scan = scanCsv(rest, dialect, true)
   const isAllWritten = columns.every((name) => name !== undefined)
   if (quote === '' || !isAllWritten || !meansTheSame(rest, scan)) return undefined
-  await session.query("SET LOCAL TimeZone = 'UTC'")
+  await session.query(timesAreUtcSql)
   const sql =
     `COPY ${table.sql} (${namesOf(columns)}) FROM STDIN WITH (FORMAT csv, ENCODING 'UTF8', ` +
     `DELIMITER ${quoteLiteral(delimiter)}, QUOTE ${quoteLiteral(quote)}, NULL ${quoteLiteral(nullText)})`

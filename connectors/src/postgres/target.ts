@@ -4,6 +4,7 @@ import { AppendWriter } from './append-writer.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import { didYouMean } from './closest-name.ts'
 import { columnsOfRows, createTable } from './create-table.ts'
+import { timesAreUtcSql } from './csv-copy.ts'
 import { quoteList } from './identifier.ts'
 import type { TableName } from './identifier.ts'
 import type { MergeRule } from './merge.ts'
@@ -92,13 +93,14 @@ export class Target {
     return writer
   }
 
-  /** A writer of rows whose values are text, which the server reads as it does in SQL. */
+  /** A writer, for this transaction, of rows whose values are text, which the server reads as it does in SQL. */
   async textWriter(session: Session, names: readonly string[]): Promise<BatchWriter> {
     const table = this.#table
     invariant(table !== undefined, 'text is written to a table that is not there')
     const key = JSON.stringify(names)
     const writer = this.#textWriters.get(key) ?? this.#compileText(table, names)
     this.#textWriters.set(key, writer)
+    await session.query(timesAreUtcSql)
     await writer.prepare(session)
     return writer
   }
