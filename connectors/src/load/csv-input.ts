@@ -4,7 +4,8 @@ import { splitExactly, splitRecords } from '../files/csv/csv-records.ts'
 import type { CsvReader } from '../files/csv/csv-reader.ts'
 import type { CsvBlock } from '../files/csv/csv-blocks.ts'
 import type { FileIdentity } from '../files/file-identity.ts'
-import { placeAt } from '../files/text/line-number.ts'
+import type { BlockLines } from '../files/text/line-number.ts'
+import { LineCounter } from '../files/text/line-number.ts'
 import { copyCsv } from '../postgres/csv-copy.ts'
 import type { Refusal } from '../postgres/refused-rows.ts'
 import type { Session } from '../postgres/session.ts'
@@ -29,11 +30,13 @@ export class CsvInput implements Input {
   readonly header: Buffer
   readonly reader: CsvReader
   readonly mapped: readonly MappedColumn[]
+  readonly lines: LineCounter
   readonly #cutting: Cutting
 
   private constructor(reader: CsvReader, header: Buffer, cutting: Cutting) {
     this.header = header
     this.path = reader.path
+    this.lines = new LineCounter(reader.path)
     this.identity = reader.identity
     this.mapped = mapColumns(reader.path, reader.columns, cutting.mapping)
     this.columns = writtenColumns(this.mapped)
@@ -123,12 +126,14 @@ class CsvRows implements ChunkRows {
   readonly #input: CsvInput
   readonly #block: CsvBlock
   readonly #places: readonly Range[]
+  readonly #lines: BlockLines
 
   constructor(input: CsvInput, block: CsvBlock) {
     this.#input = input
     this.#block = block
     this.textColumns = input.columns.map(({ name }) => name)
     this.#places = recordPlaces(block.bytes, input.reader.dialect.quote)
+    this.#lines = input.lines.inBlock(block)
     const fields = this.#allFields()
     this.values = this.#places.map((place, index) => this.#row(place, index, fields?.[index]))
   }
@@ -138,9 +143,8 @@ class CsvRows implements ChunkRows {
   }
 
   async place(index: number): Promise<RecordPlace> {
-    const { path } = this.#input
     const [start] = this.#places[index] as Range
-    const { line, byte } = await placeAt(path, this.#block.byte + start)
+    const { path, line, byte } = await this.#lines(start)
     return { file: path, line, byte }
   }
 

@@ -187,12 +187,12 @@ export class FileLoad {
     chunk: Chunk,
   ): Promise<{ readonly rows: number; readonly rejected: number }> {
     const { task } = lane
-    const store = new ChunkStore(chunk, task.target, this.#rejects !== undefined)
+    const store = new ChunkStore(task.target, this.#rejects !== undefined)
     let rows = 0
     let rejected = 0
     let done: readonly Range[] = []
     await task.transact(async (session, round) => {
-      const stored = await store.write(session, round)
+      const stored = await store.write(session, round, chunk)
       if (stored === undefined) return undefined
       await this.#rejects?.keep(session, this.#batchOf(chunk, stored.rejects))
       rows = stored.rows

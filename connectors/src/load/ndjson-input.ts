@@ -6,7 +6,8 @@ import type { NdjsonReader } from '../files/ndjson/ndjson-reader.ts'
 import { parseObject } from '../files/ndjson/ndjson-decoder.ts'
 import type { Block } from '../files/text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../files/text/block-cutter.ts'
-import { placeAt } from '../files/text/line-number.ts'
+import type { BlockLines } from '../files/text/line-number.ts'
+import { LineCounter, placeAt } from '../files/text/line-number.ts'
 import { copyJson } from '../postgres/json-copy.ts'
 import type { JsonShape } from '../postgres/json-copy.ts'
 import type { Row } from '../postgres/row-encoder.ts'
@@ -31,6 +32,7 @@ export class NdjsonInput implements Input {
   readonly identity: FileIdentity
   readonly columns: readonly Column[]
   readonly mapRow: ReturnType<typeof rowMapping>
+  readonly lines: LineCounter
   readonly #reader: NdjsonReader
   readonly #cutting: Cutting
   /** Of the table that it was last asked for. */
@@ -38,6 +40,7 @@ export class NdjsonInput implements Input {
 
   constructor(reader: NdjsonReader, cutting: Cutting) {
     this.path = reader.path
+    this.lines = new LineCounter(reader.path)
     this.identity = reader.identity
     this.columns = mapSample(reader.columns, cutting.mapping)
     this.mapRow = rowMapping(cutting.mapping)
@@ -157,15 +160,15 @@ class NdjsonRows implements ChunkRows {
   readonly values: readonly Readonly<Record<string, unknown>>[]
   readonly textColumns = undefined
   readonly malformed = new Map<number, Refusal>()
-  readonly #input: NdjsonInput
   readonly #block: Block
   /** Where each line begins, and where the last ends. */
   readonly #places: readonly Range[]
+  readonly #lines: BlockLines
 
   constructor(input: NdjsonInput, block: Block) {
-    this.#input = input
     this.#block = block
     this.#places = linePlaces(block.bytes, block.byte)
+    this.#lines = input.lines.inBlock(block)
     const values = this.#places.map(([start, end], index) => this.#row(start, end, index))
     this.values = input.mapRow ? values.map(input.mapRow) : values
   }
@@ -175,9 +178,8 @@ class NdjsonRows implements ChunkRows {
   }
 
   async place(index: number): Promise<RecordPlace> {
-    const { path } = this.#input
     const [start] = this.#places[index] as Range
-    const { line, byte } = await placeAt(path, this.#block.byte + start)
+    const { path, line, byte } = await this.#lines(start)
     return { file: path, line, byte }
   }
 

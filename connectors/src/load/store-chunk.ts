@@ -24,38 +24,44 @@ export interface Stored {
  * record. Made for one chunk.
  */
 export class ChunkStore {
-  #chunk: Chunk
+  #chunk: Chunk | undefined
   readonly #target: Target
   readonly #mayReject: boolean
   #rows: ChunkRows | undefined
   #refusals: Refusals = new Map()
 
-  constructor(chunk: Chunk, target: Target, mayReject: boolean) {
-    this.#chunk = chunk
+  constructor(target: Target, mayReject: boolean) {
     this.#target = target
     this.#mayReject = mayReject
   }
 
   /**
    * @param round 0, and one more each time after the transaction was rolled back.
-   * @param chunk The same stretch, where it was read again meanwhile.
+   * @param chunk Each time the same records, which may have been read again.
    * @returns undefined when the transaction must be rolled back, and the next round tried.
    * @throws RejectedError a record is refused, and may not be.
    */
-  async write(session: Session, round: number, chunk = this.#chunk): Promise<Stored | undefined> {
+  async write(session: Session, round: number, chunk: Chunk): Promise<Stored | undefined> {
     // The same records, read again: their memory may be another.
-    if (chunk !== this.#chunk) this.#rows = undefined
+    if (chunk !== this.#chunk) this.giveBack()
     this.#chunk = chunk
     const { appended } = this.#target
-    if (round === 0 && appended !== undefined && this.#chunk.copy !== undefined) {
-      const rows = await this.#chunk.copy(session, appended)
+    if (round === 0 && appended !== undefined && chunk.copy !== undefined) {
+      const rows = await chunk.copy(session, appended)
       return rows === undefined ? undefined : { rows, rejects: [] }
     }
-    return this.#writeRows(session, round)
+    return this.#writeRows(session, round, chunk)
   }
 
-  async #writeRows(session: Session, round: number): Promise<Stored | undefined> {
-    this.#rows ??= await this.#chunk.rows()
+  /** Lets go of the records; which of them are refused stays known. */
+  giveBack(): void {
+    this.#chunk?.giveBack()
+    this.#chunk = undefined
+    this.#rows = undefined
+  }
+
+  async #writeRows(session: Session, round: number, chunk: Chunk): Promise<Stored | undefined> {
+    this.#rows ??= await chunk.rows()
     const { values, malformed } = this.#rows
     // What a lost connection took back is found again; only rounds build on each other.
     if (round === 0 || this.#refusals.size === 0) this.#refusals = new Map(malformed)

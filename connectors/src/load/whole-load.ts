@@ -108,14 +108,14 @@ class Whole {
   async #store(session: Session, chunk: Chunk, round: number): Promise<Stored | undefined> {
     const [from] = chunk.range
     const mayReject = this.#rejects !== undefined
-    const store = this.#stores.get(from) ?? new ChunkStore(chunk, this.#target, mayReject)
+    const store = this.#stores.get(from) ?? new ChunkStore(this.#target, mayReject)
     this.#stores.set(from, store)
     const stored = await store.write(session, round, chunk)
     if (stored) {
       const { header } = this.#input
       await this.#rejects?.keep(session, { key: `${from}`, header, rejects: stored.rejects })
     }
-    chunk.giveBack()
+    store.giveBack()
     await this.#target.clear(session)
     return stored
   }

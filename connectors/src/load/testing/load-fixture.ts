@@ -12,12 +12,16 @@ export interface FixtureOptions {
   readonly table: string
   readonly connections: number
   readonly rejects?: string
+  /** Upserts by it. */
+  readonly key?: string
+  readonly whole?: boolean
   /** The process dies as it sends its statement of this number, from 1: before, or just after. */
   readonly killAtStatement?: number
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as FixtureOptions
 const { paths, format, url, table, connections, rejects, killAtStatement = Infinity } = options
+const { key, whole = false } = options
 
 let statements = 0
 // oxlint-disable-next-line typescript/unbound-method -- called with the client it was called on
@@ -33,9 +37,10 @@ pg.Client.prototype.query = function (this: pg.Client, ...all: unknown[]): unkno
 
 await load({
   source: paths.map((path) => (format === 'csv' ? csv(path) : ndjson(path))),
-  sink: postgres(url).table(table, { connections }),
+  sink: postgres(url).table<string>(table, { connections, ...(key !== undefined && { key }) }),
   connections,
   transactionBytes: 60_000,
+  whole,
   ...(rejects !== undefined && { rejects: { path: rejects } }),
   onProgress: ({ rows }) => void process.stdout.write(`${rows}\n`),
 })
