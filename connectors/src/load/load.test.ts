@@ -122,6 +122,32 @@ test('a property that only late lines of NDJSON have is loaded, or refused where
   )
 })
 
+test('decimals of JSON stay as they are, whatever else is on their line and whichever way it goes', async () => {
+  const digits = '0.1234567890123456789'
+  const line = (id: number, at: string): string =>
+    `{"id":${id},"n":${digits},"j":{"deep":[${digits}]},"t":${digits},"at":"${at}"}\n`
+  const text = line(1, '2024-01-01T00:00:00Z') + line(2, '2024-01-01T00:00:00+02:00')
+  for (const [table, key] of [['decimals'], ['decimals_by_key', 'id']] as const) {
+    await database.rows(
+      `CREATE TABLE ${table} (id int PRIMARY KEY, n numeric, j jsonb, t text, at timestamptz)`,
+    )
+    const sink = postgres(database.url).table(table, key === undefined ? {} : { key })
+    await load({ source: ndjson<{ id: number }>(await temporaryFile(text)), sink })
+    expect(await database.rows(`SELECT n::text, j->'deep'->>0, t FROM ${table}`)).toEqual([
+      [digits, digits, digits],
+      [digits, digits, digits],
+    ])
+  }
+})
+
+test.each(['1e400', '-1e400', '1e-400'])('%s is no double: it is refused', async (number) => {
+  await database.rows('CREATE TABLE IF NOT EXISTS doubles (d double precision)')
+  const source = ndjson(await temporaryFile(`{"d":1}\n{"d":${number}}\n`))
+  const loading = load({ source, sink: postgres(database.url).table('doubles') })
+  await expect(loading).rejects.toThrow(/line 2 .*out of range/)
+  expect(await database.rows('SELECT FROM doubles')).toEqual([])
+})
+
 test('text passed as it stands means the same to the server as to the reader', async () => {
   await database.rows('CREATE TABLE same (n int, a text, b text)')
   const plain = fc.constantFrom('', 'x', '\\.', '\\N', ' ', 'ä', '\\', 'NULL')

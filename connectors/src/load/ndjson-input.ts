@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Column } from '@millrace/processors'
+import { parseExactly } from '../exact-number.ts'
 import type { FileIdentity } from '../files/file-identity.ts'
 import { malformed } from '../files/input-error.ts'
 import type { NdjsonReader } from '../files/ndjson/ndjson-reader.ts'
@@ -187,7 +188,7 @@ class NdjsonRows implements ChunkRows {
     const bytes = this.#block.bytes.subarray(start, end)
     try {
       if (!isUtf8(bytes)) throw new TypeError('it is not UTF-8')
-      return parseObject(bytes.toString('utf8'))
+      return parseObject(bytes.toString('utf8'), parseExactly)
     } catch (error) {
       const cause = `not valid JSON (${error instanceof Error ? error.message : String(error)})`
       this.malformed.set(index, { code: '22P02', cause, column: undefined })
@@ -199,7 +200,7 @@ class NdjsonRows implements ChunkRows {
 /** Undefined when the line is no object. */
 function rowOf(line: Buffer): Row | undefined {
   try {
-    return isUtf8(line) ? parseObject(line.toString('utf8')) : undefined
+    return isUtf8(line) ? parseObject(line.toString('utf8'), parseExactly) : undefined
   } catch {
     return undefined
   }

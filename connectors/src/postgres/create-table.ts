@@ -1,4 +1,5 @@
 import { UsageError } from '@millrace/core'
+import { isExactNumber } from '../exact-number.ts'
 import type { Column, ColumnType, SinkBatch } from '@millrace/processors'
 import { quoteIdentifier, quoteList, quoteTable } from './identifier.ts'
 import type { TableName } from './identifier.ts'
@@ -92,6 +93,7 @@ function typeOfValue(value: unknown): ColumnType {
       return 'string'
     default:
       if (value instanceof Date) return 'timestamp'
+      if (isExactNumber(value)) return 'float64'
       return value instanceof Uint8Array ? 'bytes' : 'json'
   }
 }

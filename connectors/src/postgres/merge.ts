@@ -1,3 +1,4 @@
+import { isExactNumber } from '../exact-number.ts'
 import { UnfitValue, sqlState } from './codecs/column-codec.ts'
 import { integerOf } from './codecs/integers.ts'
 import { microsOf } from './codecs/times.ts'
@@ -114,6 +115,7 @@ function isLess(left: unknown, right: unknown, column: WrittenColumn): boolean {
 
 function numberOf(value: unknown, problem = "can't be compared"): number | bigint {
   if (typeof value === 'number' || typeof value === 'bigint') return value
+  if (isExactNumber(value)) return Number(value.rawJSON)
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
   if (!Number.isNaN(number)) return number
   throw new UnfitValue(sqlState.invalidText, value, `${problem}: it is not a number`)
@@ -138,6 +140,7 @@ function aligned(
 }
 
 function scaled(value: unknown): { digits: bigint; scale: number } | undefined {
+  if (isExactNumber(value)) return scaled(value.rawJSON)
   if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'string') return
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = decimal.exec(String(value)) ?? []
   if (whole + fraction === '') return undefined

@@ -42,8 +42,8 @@ export function decodeGoodLines(block: Pick<Block, 'bytes'>): FileRow[] {
 }
 
 /** @throws SyntaxError, TypeError the line is no JSON object. */
-export function parseObject(line: string): FileRow {
-  const value = parseJson(line)
+export function parseObject(line: string, parse = parseJson): FileRow {
+  const value = parse(line)
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as FileRow
   throw new TypeError('each line holds an object, { … }, and this is something else')
 }

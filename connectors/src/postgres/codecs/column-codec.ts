@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../exact-number.ts'
 import type { CopyBuffer } from '../copy-buffer.ts'
 
 /** How values of one PostgreSQL type are written for COPY. Null is the row's affair, not the codec's. */
@@ -48,6 +49,7 @@ function describeObject(value: object): string {
   if (value instanceof Date)
     return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
   if (value instanceof Uint8Array) return `${value.length} bytes`
+  if (isExactNumber(value)) return value.rawJSON
   if (Array.isArray(value)) return `an array of ${value.length}`
   return 'an object'
 }

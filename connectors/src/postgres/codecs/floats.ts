@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../exact-number.ts'
 import { UnfitValue, sqlState } from './column-codec.ts'
 import type { ColumnCodec } from './column-codec.ts'
 
@@ -39,10 +40,21 @@ function singleOf(value: unknown): number {
 function numberOf(value: unknown): number {
   if (typeof value === 'number') return value
   if (typeof value === 'bigint') return Number(value)
-  if (typeof value === 'string') {
-    const number = Number(value)
-    const isNumber = !Number.isNaN(number) && value.trim() !== ''
-    if (isNumber || value.trim() === 'NaN') return number
-  }
+  if (isExactNumber(value)) return numberOfText(value.rawJSON, value)
+  if (typeof value === 'string') return numberOfText(value, value)
   throw new UnfitValue(sqlState.invalidText, value, 'is not a number')
+}
+
+/** As the server does, refuses what is too large or too near to nothing, where Number rounds. */
+function numberOfText(text: string, value: unknown): number {
+  const word = text.trim()
+  const number = Number(word)
+  if (word === '' || (Number.isNaN(number) && word !== 'NaN')) {
+    throw new UnfitValue(sqlState.invalidText, value, 'is not a number')
+  }
+  const isLost = number === 0 ? /^[^eE]*[1-9]/.test(word) : !Number.isFinite(number)
+  if (isLost && /\d/.test(word)) {
+    throw new UnfitValue(sqlState.outOfRange, value, 'is out of range for double precision')
+  }
+  return number
 }

@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../exact-number.ts'
 import type { CopyBuffer } from '../copy-buffer.ts'
 import { UnfitValue, sqlState } from './column-codec.ts'
 import type { ColumnCodec } from './column-codec.ts'
@@ -28,6 +29,7 @@ export const numeric: ColumnCodec = {
 function decimalOf(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (isExactNumber(value)) return value.rawJSON
   throw new UnfitValue(sqlState.invalidText, value, 'is not a decimal number')
 }
 

@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../exact-number.ts'
 import type { CopyBuffer } from '../copy-buffer.ts'
 import { UnfitValue, sqlState } from './column-codec.ts'
 import type { ColumnCodec } from './column-codec.ts'
@@ -71,6 +72,7 @@ function toText(value: unknown): string {
     case 'boolean':
       return String(value)
     default:
+      if (isExactNumber(value)) return value.rawJSON
       if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
       throw new UnfitValue(sqlState.invalidText, value, 'is not text')
   }

@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../exact-number.ts'
 import { UnfitValue, sqlState } from './column-codec.ts'
 import type { ColumnCodec } from './column-codec.ts'
 import { writeInt64 } from './integers.ts'
@@ -52,6 +53,7 @@ export function microsOf(value: unknown): number | bigint {
   if (typeof value === 'number') return microsOfMs(value, value)
   if (typeof value === 'bigint') return checkedMicros((value - BigInt(epochMs)) * 1000n, value)
   if (typeof value === 'string') return microsOfText(value)
+  if (isExactNumber(value)) return microsOf(Number(value.rawJSON))
   throw new UnfitValue(sqlState.invalidTime, value, 'is not a time')
 }
 
