@@ -158,6 +158,9 @@ function gunzip(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const stored = Readable.from(chunks)
   const decompress = createGunzip()
   stored.on('error', (error) => decompress.destroy(error))
+  // Whoever iterates is told by the iterator. After that there is nobody to tell: the file may be
+  // closed while a last piece of it is still asked for.
+  decompress.on('error', () => {})
   decompress.on('close', () => stored.destroy())
   return stored.pipe(decompress)
 }
