@@ -13,7 +13,10 @@ export async function withTopicSuggestion<T>(
     const { MillraceError, UsageError } = await import('@millrace/core')
     if (!(cause instanceof MillraceError) || cause.code !== 'TOPIC_NOT_FOUND') throw cause
     const names = (await log.listTopics()).map(({ name }) => name)
-    const next = didYouMean(topic, names) || ` Make it: millrace topic create ${topic}`
-    throw new UsageError(cause.code, `There is no topic "${topic}".${next}`, { cause })
+    const named = cause.facts['topic']
+    const missing = typeof named === 'string' ? named : topic
+    if (names.includes(missing)) throw cause // what isn't there is a partition of it
+    const next = didYouMean(missing, names) || ` Make it: millrace topic create ${missing}`
+    throw new UsageError(cause.code, `There is no topic "${missing}".${next}`, { cause })
   }
 }

@@ -177,6 +177,10 @@ test('a wrong name is answered with the nearest; other topics hold no letters', 
     code: 2,
     stderr: expect.stringMatching(/Did you mean "shop-dead-letters"/) as unknown,
   })
+  expect(await dlq('redrive', 'shop-dead-letters', '--to', 'priices')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/no topic "priices"\. Did you mean "prices"/) as unknown,
+  })
   expect(await dlq('show', 'orders')).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/orders\[\d]@0 is no dead letter.*millrace dlq list/) as unknown,
