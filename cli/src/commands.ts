@@ -22,7 +22,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'load',
-    summary: 'bulk-load a file into a database table',
+    summary: 'bulk-load files, or another database, into a table',
     load: () => import('./commands/load.ts'),
   },
   {

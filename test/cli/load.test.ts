@@ -1,5 +1,7 @@
 import {
+  appendFileSync,
   createWriteStream,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -23,6 +25,8 @@ beforeAll(async () => {
   server = await startPostgres({ directory: join(cwd, 'postgres') })
   database = new Client({ connectionString: server.url })
   await database.connect()
+  mkdirSync(join(cwd, 'folder.d'))
+  writeFileSync(join(cwd, 'notes'), '')
   writeFileSync(join(cwd, 'people.csv'), 'name,age\nAda,36\nBob,12\nCleo,41\n')
 })
 
@@ -93,8 +97,14 @@ test.each([
   ['a file that is not there', ['poeple.csv', '--table', 'people'], 'Did you mean "people.csv"?'],
   ['a table that is not there', ['people.csv', '--table', 'poeple'], 'poeple'],
   ['no table', ['people.csv'], '--table'],
-  ['upsert without a key', ['people.csv', '--table', 'people', '--mode', 'upsert'], 'key'],
-  ['a file of no known kind', ['postgres', '--table', 'people'], '--format'],
+  ['upsert without a key', ['people.csv', '--table', 'people', '--mode', 'upsert'], '--key'],
+  ['a file of no known kind', ['notes', '--table', 'people'], '--format'],
+  ['a directory', ['folder.d', '--table', 'people'], "Name its files: 'folder.d/*.csv'"],
+  [
+    'what is for databases',
+    ['people.csv', '--table', 'x', '--query', 'q'],
+    '--query is for a data',
+  ],
 ])('%s ends with 2 and says what to do', async (_, words, hint) => {
   const { code, stderr } = await load(words)
   expect(stderr).toContain(hint)
@@ -184,8 +194,40 @@ test('refused records are kept as they stood, and can be loaded once they are me
   const few = ['--rejects', 'few.csv', '--max-rejects', '1', '--name', 'few']
   const tooMany = await load(['mixed.csv', '--table', 'mixed', ...few])
   expect(tooMany.code).toBe(1)
-  expect(tooMany.stderr).toContain('more than the 1')
+  expect(tooMany.stderr).toMatch(/more than the 1.*a higher --max-rejects/)
+  expect(existsSync(join(cwd, 'few.csv.causes.ndjson'))).toBe(false)
   expect(await count('mixed')).toBe(4)
+})
+
+test('where refused records are is never said wrongly', async () => {
+  writeFileSync(join(cwd, 'half.csv'), 'id\n1\nx\n')
+  await database.query('CREATE TABLE half (id int)')
+  const words = ['half.csv', '--table', 'half']
+  const nowhere = await load([...words, '--rejects', 'no/such/directory/bad.csv'])
+  expect(nowhere).toMatchObject({ code: 2 })
+  expect(nowhere.stderr).toMatch(/can't be written to .*bad\.csv \(ENOENT\)/)
+  expect(await count('half')).toBe(0)
+  const first = await load([...words, '--rejects', 'half-bad.csv'])
+  expect(first).toMatchObject({ code: 3 })
+  expect(first.stderr).toContain('see half-bad.csv, and why in half-bad.csv.causes.ndjson')
+  for (const other of [[], ['--rejects', 'other-bad.csv']]) {
+    const again = await load([...words, ...other])
+    expect(again).toMatchObject({ code: 3 })
+    expect(again.stderr).toContain('that an earlier run named with --rejects')
+    expect(again.stderr).not.toMatch(/undefined|see other-bad/)
+  }
+})
+
+test('a file that grew after its load is refused without advice that would load rows twice', async () => {
+  writeFileSync(join(cwd, 'grown.csv'), `n\n${'1234567890\n'.repeat(10)}`)
+  const words = ['grown.csv', '--table', 'grown', '--create']
+  expect(await load(words)).toMatchObject({ code: 0 })
+  appendFileSync(join(cwd, 'grown.csv'), '1\n')
+  const { code, stderr } = await load(words)
+  expect(code).toBe(2)
+  // Two connections store stretches of a file, so no number of rows says where the rest begins.
+  expect(stderr).not.toMatch(/first \d+ rows/)
+  expect(stderr).toContain('put the new records into a file of their own')
 })
 
 test('a dry run says what would happen, and does nothing', async () => {

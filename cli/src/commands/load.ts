@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { LoadResult } from '@millrace/connectors'
 import { exitCode } from '../exit-code.ts'
 import { Interrupt } from '../interrupt.ts'
 import { addLoadOptions, type LoadCommandOptions } from '../load/load-options.ts'
-import { counted, shortCount, shortDuration } from '../numbers.ts'
+import { counted, shortDuration } from '../numbers.ts'
 import { loadMeter } from '../progress/load-meter.ts'
 import { progressView } from '../progress/progress-view.ts'
 import { paint, say } from '../talk.ts'
@@ -65,15 +66,21 @@ function conclude(result: LoadResult, label: string, options: LoadCommandOptions
   const took = shortDuration(elapsedMs / 1000)
   const done = paint('green', '✓')
   if (rejected > 0) {
-    say(
-      `${paint('yellow', '!')} ${counted(rejected, 'record')} refused: see ${rejects}, and why in ${rejects}.causes.ndjson.`,
-    )
+    say(`${paint('yellow', '!')} ${counted(rejected, 'record')} refused: ${whereKept(rejects)}`)
   }
   if (outcome === 'unchanged') return say(`${done} ${label} is in ${table} already: ${inTable}.`)
-  const resumed = rowsBefore > 0 ? `, ${shortCount(rowsBefore)} of them by earlier runs` : ''
+  const resumed = rowsBefore > 0 ? `, ${rowsBefore} of them by earlier runs` : ''
   if (outcome === 'loaded')
     return say(`${done} ${table} has ${inTable} of ${label}${resumed}, in ${took}.`)
   say(
     `${paint('yellow', '■')} Stopped after ${inTable}${resumed}; the same command goes on from there.`,
   )
+}
+
+/** An earlier run may have kept them under another name. */
+function whereKept(rejects: string | undefined): string {
+  if (rejects !== undefined && existsSync(rejects)) {
+    return `see ${rejects}, and why in ${rejects}.causes.ndjson.`
+  }
+  return 'see the file that an earlier run named with --rejects, or the table millrace_rejects.'
 }

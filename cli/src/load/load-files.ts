@@ -1,4 +1,5 @@
 import { globSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { UsageError } from '@millrace/core'
 import { expectFile } from '../expect-file.ts'
 
@@ -6,7 +7,7 @@ import { expectFile } from '../expect-file.ts'
  * The files that words of the command line mean: names as they are, patterns with `*`, `?` or `[…]` in
  * the order of names. Each file is there once.
  *
- * @throws UsageError a file that isn't there, a pattern that nothing fits.
+ * @throws UsageError a file that isn't there, a directory, a pattern that nothing fits.
  */
 export function filesOf(words: readonly string[]): string[] {
   return [...new Set(words.flatMap((word) => (isPattern(word) ? matchesOf(word) : [named(word)])))]
@@ -14,7 +15,9 @@ export function filesOf(words: readonly string[]): string[] {
 
 function named(file: string): string {
   expectFile(file)
-  return file
+  if (!statSync(file).isDirectory()) return file
+  const pattern = join(file, '*.csv')
+  throw new UsageError('USAGE', `${file} is a directory. Name its files: '${pattern}', say.`)
 }
 
 /** A file may have such a name; then it is meant. */

@@ -55,6 +55,13 @@ export function openLoad(
 ): LoadOptions<Row> {
   const { table, key, mode, create = false, name, connections, rejects, maxRejects } = options
   const to = databaseOf(options)
+  const ofDatabase = options.fromTable === undefined ? 'query' : 'from-table'
+  if ((options.fromTable ?? options.query) !== undefined) {
+    throw usage(`--${ofDatabase} is for a database (postgres://…), not for files.`)
+  }
+  if (mode === 'upsert' && key === undefined) {
+    throw usage('--mode upsert needs to know what identifies a row: --key COLUMNS.')
+  }
   const files = spooled === undefined ? filesOf(words) : [spooled]
   const sink = postgres(to).table<string>(table, {
     create,

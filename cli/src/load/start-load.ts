@@ -43,7 +43,7 @@ async function loadStdin(
 ): Promise<LoadResult> {
   if (words.length > 1) throw usage('Standard input (-) is loaded alone, not together with files.')
   if (options.format === undefined)
-    throw usage('What is on standard input? Say --format csv, ndjson.')
+    throw usage('What is on standard input? Say --format csv or ndjson.')
   databaseOf(options)
   const spool = await spoolStdin()
   try {

@@ -76,12 +76,14 @@ export function refuseChangedFile(
   const difference = describeDifference(stored.file, now)
   if (difference === undefined) return
   const { rows } = stored
-  const rest = rows === undefined ? 'what is left of it' : `what follows the first ${rows} rows`
+  const instead =
+    rows === undefined
+      ? ''
+      : `; or put what follows the first ${rows} rows, which were read, into another file and read that`
   throw new UsageError(
     'INPUT_CHANGED',
     `${path} has changed since reading of it began (${difference}), so the stored position no ` +
-      `longer fits. Put the old file back to go on; or put ${rest}, which were read, into another ` +
-      'file and read that.',
+      `longer fits. Put the old file back to go on${instead}.`,
     { facts: { file: path } },
   )
 }

@@ -3,15 +3,21 @@ import { RejectedError, UsageError } from '@millrace/core'
 /** What to do next depends on what is stored, which is known at the end only. */
 export function explained(error: unknown, rowsStored: number): unknown {
   if (error instanceof UsageError && error.code === 'INPUT_CHANGED') {
-    const next = 'To load the new content beside the old, give this load another name.'
+    const next =
+      'If it only grew after all of it was loaded, put the new records into a file of their own and ' +
+      'load that. To load the whole content beside the old, give this load another name (--name).'
     const { code, facts } = error
     return new UsageError(code, `${error.message} ${next}`, { cause: error, facts })
   }
   if (!(error instanceof RejectedError) || error.code !== 'ROW_REFUSED') return error
   const { code, facts } = error
-  const message = `${error.message}. ${typeHint(facts)}${nextStep(rowsStored)}`
+  const next = 'rejectsMax' in facts ? afterTooMany : `${typeHint(facts)}${nextStep(rowsStored)}`
+  const message = `${error.message}. ${next}`
   return new RejectedError(code, message, { cause: error, facts })
 }
+
+const afterTooMany =
+  'Those of finished transactions are in the file. Load again with a higher --max-rejects to go on.'
 
 /** The table may have been made from a sample that had no such value. */
 function typeHint({ column, code }: Readonly<Record<string, unknown>>): string {

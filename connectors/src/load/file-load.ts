@@ -82,7 +82,8 @@ export class FileLoad {
     try {
       const first = await claimLane(sink, name, 0)
       const stored = readLanePosition(name, input.format, first.position)
-      if (stored) refuseChangedFile(input.path, stored, input.identity)
+      // Without a number of rows: those that are stored need not be the first ones.
+      if (stored) refuseChangedFile(input.path, { file: stored.file }, input.identity)
       const wanted = lanesFor(input, connections, cutting.chunkBytes)
       const before = stored?.lanes ?? 1
       const count = Math.max(wanted, before)

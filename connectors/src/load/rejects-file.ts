@@ -12,13 +12,12 @@ const flushBytes = 256 * 1024
  */
 export class RejectsFile {
   readonly #path: string
-  readonly #causes: Part
+  #causes: Part | undefined
   readonly #records: Part[] = []
   #header: Buffer | undefined
 
   private constructor(path: string) {
     this.#path = path
-    this.#causes = new Part(`${path}.causes.ndjson`)
   }
 
   static create(path: string): RejectsFile {
@@ -33,10 +32,13 @@ export class RejectsFile {
     this.#records.at(-1)?.write(isEnded ? record : Buffer.concat([record, Buffer.from('\n')]))
     const place = { line: numberOf(line), byte: numberOf(byte), row: numberOf(row) }
     const why = { file, ...place, column: column ?? undefined, code, cause }
+    this.#causes ??= new Part(`${this.#path}.causes.ndjson`)
     this.#causes.write(Buffer.from(`${JSON.stringify(why)}\n`))
   }
 
+  /** Without a record there is no file. */
   finish(): void {
+    if (this.#causes === undefined) return
     for (const part of [this.#causes, ...this.#records]) part.finish()
     const directory = openSync(dirname(this.#path), 'r')
     fsyncSync(directory)

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { RejectedError, UsageError, invariant } from '@millrace/core'
 import type { OpenSink } from '@millrace/processors'
 import type { CopyTask } from '../postgres/copy-task.ts'
@@ -55,9 +55,10 @@ export class Rejects {
     this.#before = before
   }
 
-  /** @throws UsageError the file is there, and is none of ours. */
+  /** @throws UsageError the file is there, and is none of ours; or its directory can't be written to. */
   static async open(options: RejectOptions, sink: OpenSink): Promise<Rejects> {
     const path = resolve(options.path)
+    expectWritableDirectory(path)
     const task = await sink.claim(`rejects ${path}`)
     invariant(isCopyTask(task), 'rejects are kept in a sink that takes no copies')
     const table = tableOf(task)
@@ -114,8 +115,8 @@ export class Rejects {
 
   /** Writes all that is kept into the file, in the order of the input; it is there as a whole or not at all. */
   async export(): Promise<void> {
-    const kept = this.#before + [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
-    if (kept === 0) return
+    const seen = this.#before + [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
+    if (seen === 0) return
     await this.#task.transact(async (session) => {
       const file = RejectsFile.create(this.#path)
       await this.#forEach(session, (reject) => file.add(reject))
@@ -145,6 +146,22 @@ export class Rejects {
       'ROW_REFUSED',
       `${count} records are refused, more than the ${this.#max} that may be. The last of them: ` +
         `${last?.file}, ${last?.line === undefined ? `row ${last?.row}` : `line ${last.line}`}: ${last?.cause}`,
+      { facts: { rejectsMax: this.#max } },
+    )
+  }
+}
+
+/** Found before the load, not when hours of it are stored. */
+function expectWritableDirectory(path: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK)
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException
+    throw new UsageError(
+      'USAGE',
+      `Rejected records can't be written to ${path} (${code}). Name a file in a directory that is ` +
+        'there and that you may write to.',
+      { cause, facts: { file: path } },
     )
   }
 }

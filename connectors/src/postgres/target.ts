@@ -244,7 +244,8 @@ function columnOf(table: Table, name: string): TableColumn {
     throw new UsageError(
       'TABLE_MISMATCH',
       `The table "${table.label}" has no column "${name}".${hint} ` +
-        'Add it to the table, or name the columns to write with the option "columns".',
+        'Add it to the table, or name the columns to write with the option "columns" (millrace load: ' +
+        '--rename or --skip).',
       { facts: { table: table.label, column: name } },
     )
   }
