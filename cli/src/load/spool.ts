@@ -9,16 +9,25 @@ export interface Spool {
   remove(): void
 }
 
-/** Reads standard input to its end into a temporary file, from which it can be read more than once. */
-export async function spoolStdin(): Promise<Spool> {
+/**
+ * Reads standard input to its end into a temporary file, from which it can be read more than once.
+ * Undefined when the signal fired before the end.
+ */
+export async function spoolStdin(signal: AbortSignal): Promise<Spool | undefined> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
-  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  const remove = (): void => {
+    process.off('exit', remove)
+    rmSync(directory, { recursive: true, force: true })
+  }
+  // A second Ctrl-C waits for nobody.
+  process.once('exit', remove)
   const file = join(directory, 'standard-input')
   try {
-    await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }))
+    await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }), { signal })
     return { file, remove }
   } catch (error) {
     remove()
+    if (signal.aborted) return undefined
     throw error
   }
 }

@@ -45,12 +45,23 @@ async function loadStdin(
   if (options.format === undefined)
     throw usage('What is on standard input? Say --format csv or ndjson.')
   databaseOf(options)
-  const spool = await spoolStdin()
+  const spool = await spoolStdin(how.signal ?? new AbortController().signal)
+  if (spool === undefined) return nothingLoaded
   try {
     return await load({ ...openLoad(words, options, spool.file), ...how })
   } finally {
     spool.remove()
   }
+}
+
+const nothingLoaded: LoadResult = {
+  outcome: 'stopped',
+  rows: 0,
+  rowsBefore: 0,
+  rejected: 0,
+  filesUnchanged: 0,
+  columns: [],
+  elapsedMs: 0,
 }
 
 function usage(message: string): UsageError {
