@@ -205,7 +205,10 @@ export class IngestRun implements StageRun {
     const rows = this.#epoch.records
     this.#state = undefined
     this.#epoch.restart()
-    this.#committing = writer.commit([]).then(async () => {
+    const committed = writer.commit([])
+    // Nobody else hears of it before the source gives more.
+    committed.catch((error: unknown) => this.#context.control.fail(error))
+    this.#committing = committed.then(async () => {
       this.counters.rows += rows
       this.#countRowsLeft()
       this.#committing = undefined

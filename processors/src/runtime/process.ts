@@ -164,7 +164,10 @@ export class ProcessRun implements StageRun {
     const { records, bytes } = this.#epoch
     this.#epoch.restart()
     await this.#committing
-    this.#committing = writer.commit([{ group: this.#group, positions }]).then(async () => {
+    const ended = writer.commit([{ group: this.#group, positions }])
+    // Nobody else hears of it before more input comes.
+    ended.catch((error: unknown) => this.#context.control.fail(error))
+    this.#committing = ended.then(async () => {
       this.#committing = undefined
       this.counters.rows += records
       this.counters.bytes += bytes

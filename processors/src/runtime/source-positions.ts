@@ -1,4 +1,4 @@
-import type { Log } from '@millrace/core'
+import { type Log, RejectedError } from '@millrace/core'
 import type { Json } from '../json.ts'
 import { readToEnd } from './compacted-topic.ts'
 import { sourcesTopic } from './topics.ts'
@@ -31,12 +31,25 @@ export async function forgetOldPositions(log: Log, pipeline: string): Promise<vo
   if (last.size > 0) await log.trim({ topic: sourcesTopic(pipeline), partition: 0 }, first)
 }
 
+interface LastRecord {
+  readonly offset: number
+  readonly state: SourceState | null
+}
+
 /** The last record of each stage. */
-async function readLast(
-  log: Log,
-  pipeline: string,
-): Promise<Map<string, { readonly offset: number; readonly state: SourceState | null }>> {
-  const last = new Map<string, { offset: number; state: SourceState | null }>()
+async function readLast(log: Log, pipeline: string): Promise<Map<string, LastRecord>> {
+  for (;;) {
+    try {
+      return await readOnce(log, pipeline)
+    } catch (error) {
+      // Race: (1) one source's stage begins to read, (2) another's gives up the records before the last.
+      if (!(error instanceof RejectedError) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error
+    }
+  }
+}
+
+async function readOnce(log: Log, pipeline: string): Promise<Map<string, LastRecord>> {
+  const last = new Map<string, LastRecord>()
   await readToEnd(log, sourcesTopic(pipeline), 0, (cursor) => {
     const { key, value, offset } = cursor
     if (key === null) return

@@ -94,7 +94,12 @@ export class RemoteStages {
   #onThreadEnded(place: ThreadPlace, end: ThreadEnd): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#answer.reject(threadFailed(place, end))
+    const failure = threadFailed(place, end)
+    this.#answer.reject(failure)
+    // When nothing was asked just then, whatever is asked next hears of it.
+    this.#answer = Promise.withResolvers<void>()
+    this.#answer.promise.catch(() => {})
+    this.#answer.reject(failure)
   }
 }
 
