@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 export default defineConfig({
   test: {
     include: ['{core,processors,connectors,cli}/src/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['./test/property-seed.ts'],
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/count-reporter.ts'],
     // Against hanging only: a slow disk is no failure.
     testTimeout: 300_000,
