@@ -1,4 +1,13 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import type { KeptReject } from './rejects.ts'
 
@@ -28,8 +37,7 @@ export class RejectsFile {
   add(reject: KeptReject): void {
     const { header, record, file, line, byte, row, column, code, cause } = reject
     if (this.#header === undefined || !this.#header.equals(header)) this.#begin(header)
-    const isEnded = record.at(-1) === LINE_FEED
-    this.#records.at(-1)?.write(isEnded ? record : Buffer.concat([record, Buffer.from('\n')]))
+    this.#records.at(-1)?.write(lineOf(record))
     const place = { line: numberOf(line), byte: numberOf(byte), row: numberOf(row) }
     const why = { file, ...place, column: column ?? undefined, code, cause }
     this.#causes ??= new Part(`${this.#path}.causes.ndjson`)
@@ -52,6 +60,45 @@ export class RejectsFile {
     this.#records.push(part)
     this.#header = header
   }
+}
+
+/** Tells whether a file is as {@link RejectsFile} once wrote it: some of the kept records, in their order. */
+export class WrittenFile {
+  readonly #file: number | undefined
+  #header: Buffer | undefined
+  #at = 0
+
+  constructor(path: string) {
+    this.#file = existsSync(path) ? openSync(path, 'r') : undefined
+  }
+
+  /** Of all that are kept, one after the other. */
+  pass({ header, record }: Pick<KeptReject, 'header' | 'record'>): void {
+    if (this.#header === undefined) {
+      this.#header = header
+      this.#skip(header)
+    }
+    if (this.#header.equals(header)) this.#skip(lineOf(record))
+  }
+
+  /** False when it holds anything else; a file that is not there holds nothing. */
+  close(): boolean {
+    if (this.#file === undefined) return true
+    const { size } = fstatSync(this.#file)
+    closeSync(this.#file)
+    return this.#at === size
+  }
+
+  #skip(bytes: Buffer): void {
+    if (this.#file === undefined) return
+    const found = Buffer.alloc(bytes.length)
+    const length = readSync(this.#file, found, 0, bytes.length, this.#at)
+    if (length === bytes.length && found.equals(bytes)) this.#at += length
+  }
+}
+
+function lineOf(record: Buffer): Buffer {
+  return record.at(-1) === LINE_FEED ? record : Buffer.concat([record, Buffer.from('\n')])
 }
 
 /** One file, written aside. */

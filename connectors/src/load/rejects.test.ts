@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -108,6 +108,22 @@ test('a file that grows while it is loaded is refused before its torn end', asyn
   })
   await expect(growing).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
   expect(await database.rows('SELECT count(*)::int FROM growing WHERE id = 60000')).toEqual([[0]])
+})
+
+test('a file of rejected records that is being mended is not overwritten; one left alone grows', async () => {
+  await database.rows('CREATE TABLE mended (id int)')
+  const rejects = join(dirname(await temporaryFile('')), 'bad.csv')
+  const loadOf = async (text: string): Promise<unknown> => {
+    const sink = postgres(database.url).table('mended')
+    return load({ source: csv(await temporaryFile(text)), sink, rejects: { path: rejects } })
+  }
+  await loadOf('id\nx\n1\n')
+  await loadOf('id\n2\ny')
+  expect(readFileSync(rejects, 'utf8').split('\n').toSorted()).toEqual(['', 'id', 'x', 'y'])
+  writeFileSync(rejects, 'id\n3\ny\n')
+  await expect(loadOf('id\n4\nz\n')).rejects.toThrow(/bad\.csv was changed since/)
+  expect(readFileSync(rejects, 'utf8')).toBe('id\n3\ny\n')
+  expect(await database.rows('SELECT count(*)::int FROM mended')).toEqual([[2]])
 })
 
 test('times without a zone are UTC, also beside a refused record and in an upsert', async () => {

@@ -7,7 +7,7 @@ import { isCopyTask } from '../postgres/copy-task.ts'
 import { quoteIdentifier } from '../postgres/identifier.ts'
 import type { Session } from '../postgres/session.ts'
 import type { RejectOptions } from './reject-options.ts'
-import { RejectsFile } from './rejects-file.ts'
+import { RejectsFile, WrittenFile } from './rejects-file.ts'
 import type { Reject } from './store-chunk.ts'
 
 /** The rejects of one chunk. */
@@ -55,7 +55,7 @@ export class Rejects {
     this.#before = before
   }
 
-  /** @throws UsageError the file is there, and is none of ours; or its directory can't be written to. */
+  /** @throws UsageError the file is there, and is none of ours or was changed; or its directory can't be written to. */
   static async open(options: RejectOptions, sink: OpenSink): Promise<Rejects> {
     const path = resolve(options.path)
     expectWritableDirectory(path)
@@ -72,15 +72,15 @@ export class Rejects {
       before = Number(rows[0]?.count)
       return null
     })
-    if (before === 0 && existsSync(path)) {
-      throw new UsageError(
-        'USAGE',
-        `${path} is there already and would be overwritten by the rejected records. Name another ` +
-          'file, or move that one away.',
-        { facts: { file: path } },
-      )
-    }
-    return new Rejects(options, task, before)
+    const rejects = new Rejects(options, task, before)
+    if (!existsSync(path) || (before > 0 && (await rejects.#isAsWritten()))) return rejects
+    const what = before > 0 ? 'was changed since records were kept there' : 'is there already'
+    throw new UsageError(
+      'USAGE',
+      `${path} ${what}, and would be overwritten by the rejected records. Name another file, or move ` +
+        'that one away.',
+      { facts: { file: path } },
+    )
   }
 
   /**
@@ -123,6 +123,18 @@ export class Rejects {
       file.finish()
       return null
     })
+  }
+
+  /** Somebody may be mending the records in the file itself. */
+  async #isAsWritten(): Promise<boolean> {
+    let isAsWritten = false
+    await this.#task.transact(async (session) => {
+      const file = new WrittenFile(this.#path)
+      await this.#forEach(session, (reject) => file.pass(reject))
+      isAsWritten = file.close()
+      return null
+    })
+    return isAsWritten
   }
 
   async #forEach(session: Session, take: (reject: KeptReject) => void): Promise<void> {
