@@ -92,7 +92,8 @@ export class Descriptors {
       this.#awake.delete(file)
       this.#awake.add(file)
       if (file.isWarm || !file.isIdle) file.isWarm = false
-      else sleeping.push(file.sleep())
+      // Whoever needs a descriptor has nothing to do with what is wrong with this file.
+      else sleeping.push(file.sleep().catch(() => undefined))
       if (sleeping.length < ASLEEP_AT_ONCE) continue
       await Promise.all(sleeping)
       sleeping = []

@@ -79,7 +79,9 @@ export class NodeFile implements File, Sleeper {
         new Promise((resolve, reject) => {
           fs.fdatasync(fd, (error) => {
             this.#running--
-            if (error) return reject(named(error, this.#path))
+            // The sync before a sleep may have run beside this one, and been told instead of it.
+            const failure = error === null ? this.#lostSync : named(error, this.#path)
+            if (failure !== undefined) return reject(failure)
             this.#isSynced = this.#changes === changesBefore
             if (this.#isSynced) this.#isWritten = false
             resolve()

@@ -63,3 +63,20 @@ test('waiting ends after ten minutes, or when the run is given up', async () => 
   await pass(ports, 1000)
   await stopped
 })
+
+test('a small write that still fits ends nobody else’s waiting, nor says that there is room', async () => {
+  const { ports, patient, notices } = await patientLogWithTopic()
+  const { disk } = ports.machine
+  disk.capacityBytes = disk.usedBytes + 20_000
+  const large = expect(append(patient, 't', 0, ['x'.repeat(100_000)])).rejects.toMatchObject({
+    code: 'DISK_FULL',
+  })
+  await pass(ports, 1000)
+  for (let minute = 0; minute <= 10; minute++) {
+    const small = patient.commitPositions({ group: 'g', positions: [] })
+    await pass(ports, 60_000)
+    await small
+  }
+  await large
+  expect(notices).toHaveLength(1)
+})

@@ -57,13 +57,16 @@ class Room {
 
   /** Makes the call until it does not fail for want of room, or no more can be waited. */
   async wait<Result>(call: () => Promise<Result>): Promise<Result> {
+    let wasRefused = false
     for (;;) {
       try {
         const result = await call()
-        if (this.#fullSinceMs !== undefined) this.#noteRoom()
+        // That a smaller write fits says nothing to who waits.
+        if (wasRefused && this.#fullSinceMs !== undefined) this.#noteRoom()
         return result
       } catch (error) {
         if (!isFull(error) || !this.#mayWait(error)) throw error
+        wasRefused = true
         await sleep(this.#patience.clock, PAUSE_MS)
       }
     }
