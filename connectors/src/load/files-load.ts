@@ -1,4 +1,4 @@
-import { invariant } from '@millrace/core'
+import { UnavailableError, invariant } from '@millrace/core'
 import type { OpenSink, Source } from '@millrace/processors'
 import type { Chunk } from './chunk.ts'
 import { FileLoad } from './file-load.ts'
@@ -51,7 +51,8 @@ export class FilesLoad {
       await this.#loadFile(source)
     }
     await Promise.all(this.#underWay)
-    await this.#rejects?.export()
+    // Who is gone was waited for already; what is kept there is exported by the next run.
+    if (!(this.#failure?.error instanceof UnavailableError)) await this.#rejects?.export()
     if (this.#failure) throw explained(this.#failure.error, this.#failure.file?.rows ?? 0)
     const isDone = !signal.aborted
     const elapsedMs = meter.finish(isDone)

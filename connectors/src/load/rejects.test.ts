@@ -7,6 +7,7 @@ import { ndjson } from '../files/ndjson/ndjson.ts'
 import { parquet } from '../files/parquet/parquet.ts'
 import { temporaryFile } from '../files/testing/file-fixture.ts'
 import { postgres } from '../postgres/postgres.ts'
+import { CuttingProxy } from '../postgres/testing/cutting-proxy.ts'
 import { TestDatabase } from '../postgres/testing/test-database.ts'
 import { load } from './load.ts'
 
@@ -124,6 +125,31 @@ test('a file of rejected records that is being mended is not overwritten; one le
   await expect(loadOf('id\n4\nz\n')).rejects.toThrow(/bad\.csv was changed since/)
   expect(readFileSync(rejects, 'utf8')).toBe('id\n3\ny\n')
   expect(await database.rows('SELECT count(*)::int FROM mended')).toEqual([[2]])
+})
+
+test('a database that is gone for good is waited for once, not again for the rejected records', async () => {
+  await database.rows('CREATE TABLE gone (id int)')
+  const path = await temporaryFile(`id\nx\n${'1\n'.repeat(20_000)}`)
+  const proxy = await CuttingProxy.start(database.server.port)
+  const retryForMs = 2_000
+  const sink = postgres(proxy.through(database.url)).table('gone', { connections: 1, retryForMs })
+  const delays: number[] = []
+  const loading = load({
+    source: csv(path),
+    sink,
+    connections: 1,
+    transactionBytes: 1000,
+    rejects: { path: join(dirname(path), 'bad.csv') },
+    onProgress: ({ rows }) => void (rows > 0 && proxy.stop()),
+    onNotice: (notice) => {
+      const delay = /trying again in ([\d.]+) s/.exec(notice)?.[1]
+      if (delay !== undefined) delays.push(Number(delay))
+    },
+  })
+  await expect(loading).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(delays.length).toBeGreaterThan(1)
+  // Whoever begins anew begins with short ones.
+  expect(delays).toEqual(delays.toSorted((a, b) => a - b))
 })
 
 test('times without a zone are UTC, also beside a refused record and in an upsert', async () => {
