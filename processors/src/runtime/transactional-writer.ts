@@ -46,7 +46,9 @@ export class TransactionalWriter {
   readonly #targets = new Map<string, Target[]>()
   readonly #spare: BatchWriter[] = []
   #identity: ProducerIdentity
+  /** Of the open epoch. */
   #sends: Promise<void>[] = []
+  readonly #underWay = new Set<Promise<void>>()
   /** The end of the transaction before the open epoch. */
   #turn: Promise<void> = Promise.resolve()
   /** Bytes in the open epoch, before compression. */
@@ -139,7 +141,8 @@ export class TransactionalWriter {
   /** Makes sure that nothing of the open epoch is ever seen; waits for the commit before it. */
   async abort(): Promise<void> {
     await this.#turn.catch(() => {})
-    await Promise.allSettled(this.#sends)
+    // Those of a commit that failed at one of them, too: what came later would open a transaction again.
+    await Promise.allSettled(this.#underWay)
     await this.#end('abort', undefined)
   }
 
@@ -155,7 +158,9 @@ export class TransactionalWriter {
   #send(target: Target, batch: BatchWriter): void {
     target.batch = undefined
     const sent = this.#turn.then(() => this.#append(target, batch))
-    sent.catch(() => {})
+    const ended = (): void => void this.#underWay.delete(sent)
+    sent.then(ended, ended)
+    this.#underWay.add(sent)
     this.#sends.push(sent)
   }
 

@@ -109,7 +109,11 @@ function lead({ control }: PreparedRun, threads: readonly RemoteStages[]): () =>
   control.drain.addEventListener('abort', drain)
   control.abort.addEventListener('abort', abort)
   if (control.draining) drain()
-  return () => clearTimeout(deadline)
+  return () => {
+    control.drain.removeEventListener('abort', drain)
+    control.abort.removeEventListener('abort', abort)
+    clearTimeout(deadline)
+  }
 }
 
 /** Upstream first; sinks one after the other, so that no two create the same table. */
