@@ -7,8 +7,6 @@ export interface Serde<T> {
   readonly name: string
   /** What sinks can take a value apart into; absent when values are no rows. */
   readonly columns?: readonly Column[]
-  /** What `decode` gives holds no view of the bytes it read, so that their memory may be used again. */
-  readonly copies?: boolean
   /** @throws RejectedError RECORD_INVALID, naming the place in the value that does not fit. */
   serialize(value: T): Uint8Array | null
   /** @throws RejectedError RECORD_INVALID when the bytes are no such value. */
@@ -23,13 +21,23 @@ export interface Serde<T> {
 export interface SerdeDefinition<T> {
   readonly name: string
   readonly columns?: readonly Column[]
+  /** What `decode` gives holds no view of the bytes it read, so that their memory may be used again. */
   readonly copies?: boolean
   encode(value: T): Encoded
   decode(bytes: Buffer, start: number, end: number): T
 }
 
+// By function, since a serde spread into another with a `decode` of its own promises nothing.
+const copying = new WeakSet<object>()
+
+/** Whether what the serde decodes holds no view of the bytes that it read. */
+export function copiesBytes(serde: Pick<Serde<unknown>, 'decode'>): boolean {
+  return copying.has(serde.decode)
+}
+
 /** Makes a serde of your own from its name, `encode` and `decode`. */
-export function defineSerde<T>(definition: SerdeDefinition<T>): Serde<T> {
+export function defineSerde<T>({ copies, ...definition }: SerdeDefinition<T>): Serde<T> {
+  if (copies === true) copying.add(definition.decode)
   return {
     ...definition,
     serialize(value) {

@@ -1,4 +1,4 @@
-import { BatchReader, type Log, type Position, RejectedError } from '@millrace/core'
+import { BatchReader, invariant, type Log, type Position, RejectedError } from '@millrace/core'
 
 const FETCH_BYTES = 1024 * 1024
 
@@ -38,7 +38,8 @@ export async function* piecesToEnd(
       const { code, message, facts } = fetched.error
       throw new RejectedError(code, message, facts === undefined ? {} : { facts })
     }
-    if (fetched === undefined || fetched.nextOffset === position.offset) return
+    // Ending here would restore a part of it without a word.
+    invariant(fetched !== undefined && fetched.nextOffset > position.offset, `${topic} ends early`)
     yield new BatchReader(fetched.batches, { fromOffset: position.offset })
     position = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
   }

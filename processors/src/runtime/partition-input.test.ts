@@ -73,3 +73,14 @@ test('headers that were read stay as they were as long as somebody has them', as
   const texts = records.map(({ headers }) => Buffer.from(headers?.[0]?.value ?? []).toString())
   expect(texts.every((text, index) => text === String(index))).toBe(true)
 })
+
+test('a serde made of another one, with a decode of its own that gives views, keeps what it gave', async () => {
+  const views: Serde<unknown> = {
+    ...json<unknown>(),
+    decode: (buffer, start, end) => buffer.subarray(start, end),
+  }
+  const records = await readAll('views', views, textOf)
+  expect(
+    records.every(({ value, offset }) => String(value) === JSON.stringify(textOf(offset))),
+  ).toBe(true)
+})

@@ -1,4 +1,5 @@
 import {
+  copiesBytes,
   BatchReader,
   invariant,
   type Log,
@@ -64,7 +65,7 @@ export class PartitionInput {
     this.#values = input.topic.value
     this.#timeOf = input.topic.timeOf
     this.#keys = new KeyReader(input.topic)
-    this.#isCopying = input.topic.value.copies === true && input.topic.key.copies === true
+    this.#isCopying = copiesBytes(input.topic.value) && copiesBytes(input.topic.key)
     this.#origin = { topic: this.topic, partition: this.partition }
     this.#lastStableOffset = at.lastStableOffset
     this.#next = at.position
