@@ -20,6 +20,8 @@ export interface SentBatch {
   sizeBytes: number
   readonly timestampMs: number
   readonly sentAtElapsedMs: number
+  /** Which process sent it, counted from 0; several may begin at one moment. */
+  readonly sentInSession: number
   readonly transaction: ModelTransaction | undefined
   /** `sent`: the outcome is unknown. `refused`, `gone`: it must never be seen. */
   state: 'sent' | 'durable' | 'refused' | 'gone'

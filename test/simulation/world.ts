@@ -148,6 +148,7 @@ export class World {
       // In 2001, and not in order: retention must not care.
       timestampMs: 1_000_000_000_000 + this.random.integer(1_000_000),
       sentAtElapsedMs: this.elapsedMs,
+      sentInSession: this.#sessions.length - 1,
       transaction,
       state: 'sent',
       baseOffset: -1,
@@ -207,7 +208,7 @@ export class World {
   #ageMsMax(batch: SentBatch): number {
     let ageMs = this.elapsedMs - batch.sentAtElapsedMs
     const sessions = this.#sessions
-    const sender = sessions.findLastIndex(({ startMs }) => startMs <= batch.sentAtElapsedMs)
+    const sender = batch.sentInSession
     // The moment that the next opening goes by is at least as late as the last opening that ended well.
     let opened = sender
     for (let index = sender; index < sessions.length; index += 1) {
