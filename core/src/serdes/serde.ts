@@ -24,7 +24,7 @@ export interface SerdeDefinition<T> {
   /** What `decode` gives holds no view of the bytes it read, so that their memory may be used again. */
   readonly copies?: boolean
   encode(value: T): Encoded
-  decode(bytes: Buffer, start: number, end: number): T
+  readonly decode: (bytes: Buffer, start: number, end: number) => T
 }
 
 // By function, since a serde spread into another with a `decode` of its own promises nothing.
