@@ -40,6 +40,9 @@ test('a frozen process that wakes after its successor ended publishes nothing mo
   expect(woken.stderr).toContain('SINK_FENCED')
   expect(publishedFiles(join(cwd, 'out'))).toEqual(files)
   expect(await publishedIds(join(cwd, 'out/parquet'))).toEqual(ids)
+  // What it was writing when it was refused is cleared away by whoever claims next.
+  expect(await node([script, '--quiet', '--log', 'copy'], { cwd, env })).toMatchObject({ code: 0 })
   expect(leftovers(join(cwd, 'out'))).toEqual([])
+  expect(publishedFiles(join(cwd, 'out'))).toEqual(files)
   expect(readdirSync(join(cwd, 'out')).toSorted()).toEqual(['csv', 'ndjson', 'parquet'])
 })
