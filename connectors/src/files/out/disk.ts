@@ -1,6 +1,17 @@
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { access, link, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
+import {
+  access,
+  link,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /** A file under way: bytes go where we say, so that a write that failed half-way is simply done again. */
 export interface PartHandle {
@@ -34,10 +45,14 @@ export interface OutputDisk {
 /** The real one. Modes are the process's own, for other programs are to read the files. */
 export const nodeDisk: OutputDisk = {
   async makeDirectory(path) {
-    const first = await mkdir(path, { recursive: true })
-    if (first === undefined) return
-    for (let made = path; made.length >= first.length; made = parentOf(made)) {
-      await nodeDisk.syncDirectory(parentOf(made))
+    const parent = dirname(path)
+    try {
+      await makeOne(path)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || parent === path) throw error
+      // Not `recursive`: where nothing can be made, as in /proc, Node then never ends.
+      await nodeDisk.makeDirectory(parent)
+      await makeOne(path)
     }
   },
   list: (path) => unlessMissing(readdir(path), []),
@@ -103,6 +118,17 @@ class NodePart implements PartHandle {
   }
 }
 
+/** Makes one directory, durable; fine when it is there, perhaps made by somebody else this moment. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
+    throw error
+  }
+  await nodeDisk.syncDirectory(dirname(path))
+}
+
 async function unlessMissing<T>(work: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await work
@@ -110,11 +136,6 @@ async function unlessMissing<T>(work: Promise<T>, otherwise: T): Promise<T> {
     if (codeOf(error) === 'ENOENT') return otherwise
     throw error
   }
-}
-
-function parentOf(path: string): string {
-  const end = path.lastIndexOf('/')
-  return end <= 0 ? '/' : path.slice(0, end)
 }
 
 /** The system's code of an error, such as `ENOSPC`. */

@@ -222,6 +222,18 @@ test('a directory that cannot be made is said so', async () => {
   await expect(claim).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE' })
 })
 
+test('many that make the same directories at once all succeed', async () => {
+  const deep = join(await directory(), 'a', 'b', 'c')
+  await Promise.all(Array.from({ length: 20 }, () => nodeDisk.makeDirectory(deep)))
+  expect(await readdir(deep)).toEqual([])
+})
+
+test('where no directory can be made at all, making one fails instead of going on for ever', async () => {
+  await expect(nodeDisk.makeDirectory('/proc/nowhere/out')).rejects.toMatchObject({
+    code: 'ENOENT',
+  })
+})
+
 test('a full disk holds the writer back until there is room; a failed sync ends it', async () => {
   const root = await directory()
   let isFull = true
