@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { mkdtemp } from 'node:fs/promises'
 import { type Log, open, run } from 'millrace'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FaultServer, mountTmpfs } from '../postgres-faults/fault-server.ts'
+import { FaultServer, mayMountTmpfs, mountTmpfs } from '../postgres-faults/fault-server.ts'
 import { type Mode, lettersOf, sendRows, tablePipeline } from './workshop.ts'
 
 let server: FaultServer
@@ -105,6 +105,7 @@ const outages: readonly Outage[] = [
 ]
 
 let tables = 0
+const mayMount = await mayMountTmpfs()
 
 describe.each(['append', 'upsert'] as const)('%s: while bad rows are searched,', (mode) => {
   test.for(outages)("$name: that is no row's fault", async (outage) => {
@@ -112,10 +113,8 @@ describe.each(['append', 'upsert'] as const)('%s: while bad rows are searched,',
     await expectExact(mode, outage, `t${(tables += 1)}`)
   })
 
-  const mount = mountTmpfs(tmpdir(), 1)
-  mount?.()
-  const why = mount === undefined ? ' (skipped: no right to mount a small file system)' : ''
-  test.skipIf(mount === undefined)(`the disk is full: that is no row's fault${why}`, async () => {
+  const why = mayMount ? '' : ' (skipped: no right to mount a small file system)'
+  test.skipIf(!mayMount)(`the disk is full: that is no row's fault${why}`, async () => {
     const name = `t${(tables += 1)}`
     const disk = join(server.directory, name)
     await mkdir(disk)

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { expectDocumented } from './documented.ts'
-import { FaultServer, growTmpfs, mountTmpfs, temporaryDirectory } from './fault-server.ts'
+import {
+  FaultServer,
+  growTmpfs,
+  mayMountTmpfs,
+  mountTmpfs,
+  temporaryDirectory,
+} from './fault-server.ts'
 import { exactness, Workshop } from './loads.ts'
 
 /** A directory on a small disk; undefined where nothing can be mounted. */
@@ -18,13 +24,7 @@ async function smallDisk(megabytes: number): Promise<string | undefined> {
   return unmount === undefined ? undefined : directory
 }
 
-const canMount = await (async () => {
-  const directory = await temporaryDirectory()
-  const unmount = mountTmpfs(directory, 1)
-  unmount?.()
-  await fs.rm(directory, { recursive: true, force: true })
-  return unmount !== undefined
-})()
+const canMount = await mayMountTmpfs()
 const why = canMount ? '' : ' (skipped: no file system can be mounted here)'
 
 test.skipIf(!canMount).each(['load append', 'run upsert'] as const)(

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -118,8 +119,19 @@ export async function temporaryDirectory(): Promise<string> {
   return directory
 }
 
-/** Mounts a small file system in memory; undefined where that is not allowed. */
+/** Whether {@link mountTmpfs} is allowed, tried on a directory that nobody else uses. */
+export async function mayMountTmpfs(): Promise<boolean> {
+  const directory = await temporaryDirectory()
+  const unmount = mountTmpfs(directory, 1)
+  unmount?.()
+  await fs.rmdir(directory)
+  return unmount !== undefined
+}
+
+/** Mounts a small file system in memory on an empty directory; undefined where that is not allowed. */
 export function mountTmpfs(directory: string, megabytes: number): (() => void) | undefined {
+  // What lies below a mount is out of sight, for every process of the machine.
+  if (readdirSync(directory).length > 0) throw new Error(`${directory} is not empty.`)
   try {
     execFileSync(
       'mount',
