@@ -21,12 +21,16 @@ export interface Commit {
 interface StoredCommit extends Commit {
   readonly format: 1
   readonly logId: string
+  /** Of that log, the one that made the commit; absent where nothing can be copied. */
+  readonly opening?: string
   readonly claim: string
 }
 
 /** Whose commits these are, for messages. */
 export interface ChainOwner {
   readonly logId: string
+  /** Of that log, the latest last; none where nothing can be copied. */
+  readonly openings: readonly string[]
   /** Unlike that of any other process. */
   readonly claim: string
   /** Such as `task flights-0 of "csv out"`. */
@@ -59,7 +63,7 @@ export class CommitChain {
   /**
    * Takes the chain over, whoever had it, and gives the newest commit.
    *
-   * @throws UsageError SINK_OF_ANOTHER_LOG its position points into another log.
+   * @throws UsageError SINK_OF_ANOTHER_LOG its position points into another log, or one that this is a copy of.
    */
   static async claim(
     disk: OutputDisk,
@@ -72,7 +76,7 @@ export class CommitChain {
       const newest = await readCommit(disk, directory, number)
       // Somebody else claims at the same time, and removed what we were about to read.
       if (newest === 'gone') continue
-      if (newest !== undefined && newest.logId !== owner.logId) throw otherLog(directory, owner)
+      if (newest !== undefined) refuseOtherLogs(directory, newest, owner)
       const chain = new CommitChain(disk, directory, owner, number)
       const commit = { position: newest?.position, files: newest?.files ?? [] }
       if (await chain.#tryAppend(commit)) return { chain, newest: commit }
@@ -100,8 +104,8 @@ export class CommitChain {
   }
 
   async #tryAppend({ position, files }: Commit): Promise<boolean> {
-    const { logId, claim } = this.#owner
-    const stored = { format: 1, logId, claim, position, files }
+    const { logId, openings, claim } = this.#owner
+    const stored = { format: 1, logId, opening: openings.at(-1), claim, position, files }
     const number = this.#number + 1
     const temporary = join(this.#directory, `${claim}.tmp`)
     await this.#disk.remove(temporary)
@@ -192,11 +196,29 @@ async function readCommit(
   )
 }
 
-function otherLog(directory: string, { what, logId }: ChainOwner): UsageError {
-  return new UsageError(
+function refuseOtherLogs(directory: string, newest: StoredCommit, owner: ChainOwner): void {
+  const { what, logId, openings } = owner
+  const isSame = newest.logId === logId
+  if (isSame && hasLivedThrough(newest.opening, openings)) return
+  const problem = isSame
+    ? `this log is a copy (or an older state) of the one that has written ${what} there: since they parted, ` +
+      "both may hold other records under the same offsets, and one position can't stand for both. Nothing was touched"
+    : `it holds a position of ${what} that belongs to another log than this one`
+  throw new UsageError(
     'SINK_OF_ANOTHER_LOG',
-    `${directory} holds a position of ${what} that belongs to another log than this one. Go on with that ` +
-      'log; or write to another directory; or move the files away and delete .millrace in theirs.',
+    `${directory}: ${problem}. Go on with that log; or write to another directory; or move the files away ` +
+      'and delete .millrace in theirs.',
     { facts: { directory, logId } },
   )
+}
+
+/** Of an opening older than all that the log remembers nobody can tell. */
+function hasLivedThrough(opening: string | undefined, openings: readonly string[]): boolean {
+  const [oldest] = openings
+  if (opening === undefined || oldest === undefined || openings.includes(opening)) return true
+  return epochOf(opening) < epochOf(oldest)
+}
+
+function epochOf(opening: string): number {
+  return Number.parseInt(opening, 10)
 }

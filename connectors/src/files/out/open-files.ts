@@ -43,7 +43,8 @@ export function openFiles(
     const parts = join(root, '.millrace', context.pipeline, `${spec.format.name}-${name}`)
     const token = `${process.pid}-${randomUUID()}`
     const before = await disk.list(parts)
-    const owner = { logId: context.logId, claim: token, what: `task ${task} of "${spec.name}"` }
+    const { logId, openings = [] } = context
+    const owner = { logId, openings, claim: token, what: `task ${task} of "${spec.name}"` }
     const { chain, newest } = await CommitChain.claim(disk, parts, owner)
     // A process that was killed may have committed files and not named them yet.
     await withRoom(() => publish(disk, root, parts, newest.files))
