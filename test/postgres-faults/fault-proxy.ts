@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export type Moment =
   | 'at the start'
   | 'at a claim'
+  /** Of a second session, which looks after one on which nothing moves. */
+  | 'at a look'
   | 'at BEGIN'
   | 'in COPY'
   | 'before the fence'
@@ -222,6 +224,8 @@ class Frames {
     if (type === 0x63 || type === 0x66) this.#isInCopy = false
     if (type === 0x50 && bytes.toString('latin1', at + 5, at + 17) === '\0INSERT INTO')
       return 'at a claim'
+    if (type === 0x50 && bytes.toString('latin1', at + 6, at + 22) === '\n  SELECT a.wait')
+      return 'at a look'
     const advances = bytes.toString('latin1', at + 5, at + 22).includes('millrace_advance')
     if ((type === 0x50 || type === 0x42) && advances && !this.#isFenced) {
       this.#isFenced = true

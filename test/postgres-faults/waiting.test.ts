@@ -100,6 +100,18 @@ test.concurrent.each<[Way, 'in COPY' | 'after COMMIT']>([
   },
 )
 
+test.concurrent('a dead line is given up even when the session that looks at it dies too', async () => {
+  const way = 'load append'
+  const table = await shop.table(server, way)
+  const proxy = await ownProxy()
+  proxy.plan('in COPY', 0, async () => 'swallow')
+  proxy.plan('at a look', 0, async () => 'swallow')
+  const { code, said } = await shop.start(way, table, proxy.through(server.url)).ended
+  expect({ code, fired: proxy.fired }).toEqual({ code: 0, fired: 2 })
+  expectDocumented('the line goes dead', said)
+  await expectExact(way, table, said)
+})
+
 test.concurrent('a server that takes connections and never answers is tried until it does', async () => {
   const table = await shop.table(server, 'run append')
   const proxy = await ownProxy()

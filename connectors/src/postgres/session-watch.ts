@@ -6,6 +6,8 @@ import type { Database } from './session.ts'
 const tickMs = 1_000
 /** So long nothing moves before a second session is opened; and again as long until the next look. */
 const lookAfterMs = 4_000
+/** So long a look may take, from the connection to the last answer. */
+const lookForMs = 10_000
 /** A session on which nothing moves and that the server waits for, or doesn't know, has lost its line. */
 const lostAfterMs = 30_000
 const repeatNoticeMs = 60_000
@@ -121,8 +123,13 @@ class SessionWatch {
   async #look(): Promise<Standing | 'gone' | 'unreachable'> {
     const { database, session, applicationName } = this.#watched
     let second: Session | undefined
+    const hangUp = (): void => second?.hangUp()
     try {
       second = await Session.connect(database)
+      // A line that dies now would keep us from ever looking again; and who has stopped needs no answer.
+      const tooLong = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(lookForMs)])
+      tooLong.addEventListener('abort', hangUp)
+      if (tooLong.aborted) hangUp()
       const { rows } = await second.query<Standing & { [column: string]: unknown }>(standingSql, [
         session.pid,
         applicationName,
