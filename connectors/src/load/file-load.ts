@@ -4,6 +4,7 @@ import type { OpenSink, Source } from '@millrace/processors'
 import { refuseChangedFile } from '../files/file-identity.ts'
 import type { CopyTask } from '../postgres/copy-task.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'
+import type { Target } from '../postgres/target.ts'
 import type { Chunk } from './chunk.ts'
 import type { Cutting, Input } from './input.ts'
 import { openInput } from './input.ts'
@@ -42,6 +43,7 @@ interface Lane {
  */
 export class FileLoad {
   readonly input: Input
+  readonly target: Target
   readonly rowsBefore: number
   /** An earlier run stored a position. */
   readonly hasBegun: boolean
@@ -57,9 +59,10 @@ export class FileLoad {
     { name, rejects }: FileLoadOptions,
     input: Input,
     lanes: Lane[],
-    state: { done: readonly Range[]; hasEnded: boolean; hasBegun: boolean },
+    state: { target: Target; done: readonly Range[]; hasEnded: boolean; hasBegun: boolean },
   ) {
     this.input = input
+    this.target = state.target
     this.#name = name
     this.#lanes = lanes
     this.#idle = [...lanes]
@@ -106,7 +109,9 @@ export class FileLoad {
         [],
       )
       const hasEnded = positions.some((position) => position?.ended === true)
-      return new FileLoad(options, input, lanes, { done, hasEnded, hasBegun: stored !== undefined })
+      const { target } = first
+      const hasBegun = stored !== undefined
+      return new FileLoad(options, input, lanes, { target, done, hasEnded, hasBegun })
     } catch (error) {
       await input.close()
       throw error
@@ -140,11 +145,15 @@ export class FileLoad {
     for (const [from, until] of gapsBetween(this.#done)) {
       // What has an end was told apart by an earlier run, which found the file's end behind it.
       if (until === Infinity && this.#hasEnded) return
+      let isLastSeen = false
       for await (const chunk of this.input.chunks(from, until)) {
         // What grows or shrinks meanwhile may end within a record.
         if (chunk.isLast) await this.#requireUnchanged()
+        isLastSeen ||= chunk.isLast
         yield chunk
       }
+      // Where the file ended with a chunk, that one could not know that it was the last.
+      if (until === Infinity && !isLastSeen) await this.#requireUnchanged()
     }
   }
 
@@ -217,7 +226,7 @@ export class FileLoad {
 
   #batchOf({ range }: Chunk, rejects: readonly Reject[]): RejectBatch {
     const { header } = this.input
-    return { key: `${range[0]} ${this.#name}`, header, rejects }
+    return { load: this.#name, from: range[0], header, rejects }
   }
 
   #positionOf(

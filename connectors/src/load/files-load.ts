@@ -7,6 +7,7 @@ import type { Cutting } from './input.ts'
 import type { LoadResult } from './load.ts'
 import type { ProgressMeter } from './load-progress.ts'
 import type { Probed } from './probe.ts'
+import { expectTable } from './probe.ts'
 import type { RejectOptions } from './reject-options.ts'
 import { Rejects } from './rejects.ts'
 import { Slots } from './slots.ts'
@@ -44,7 +45,8 @@ export class FilesLoad {
 
   async run(): Promise<LoadResult> {
     const { sources, meter, signal, found, open, rejects } = this.#with
-    this.#rejects = rejects && (await Rejects.open(rejects, open))
+    const loads = sources.map((source) => this.#nameOf(source))
+    this.#rejects = rejects && (await Rejects.open(rejects, open, loads))
     meter.start({ bytes: found.bytes, files: sources.length })
     for (const source of sources) {
       if (this.#isOver) break
@@ -80,6 +82,7 @@ export class FilesLoad {
     const stored: Promise<void>[] = []
     try {
       file = await this.#openFile(source)
+      expectTable(this.#with.found, file.target, file.input.path)
       for await (const chunk of file.chunks()) {
         await this.#slots.take()
         if (this.#isOver) {

@@ -94,11 +94,29 @@ describe('a file goes into a table once', () => {
     ])
   })
 
-  test('an empty file loads nothing', async () => {
-    await database.rows('CREATE TABLE nothing (id int)')
-    const source = csv(await temporaryFile('id\n'))
-    const sink = postgres(database.url).table('nothing')
+  test('a file of nothing but a header makes the table that was asked for, and loads nothing', async () => {
+    const source = csv(await temporaryFile('id,name\n'))
+    const sink = postgres(database.url).table('header_only', { create: true })
     expect(await load({ source, sink })).toMatchObject({ outcome: 'loaded', rows: 0 })
+    expect(await database.rows('SELECT id, name FROM header_only')).toEqual([])
+  })
+
+  test('a file without a byte loads nothing and says so; no table can be made of it', async () => {
+    await database.rows('CREATE TABLE nothing (id int)')
+    const empty = csv(await temporaryFile(''))
+    const notices: string[] = []
+    const loading = load({
+      source: [empty, csv(await temporaryFile('id\n1\n'))],
+      sink: postgres(database.url).table('nothing'),
+      onNotice: (notice) => notices.push(notice),
+    })
+    expect(await loading).toMatchObject({ outcome: 'loaded', rows: 1 })
+    expect(notices).toEqual([expect.stringMatching(/input is empty/)])
+    for (const whole of [false, true]) {
+      const sink = postgres(database.url).table('made_of_nothing', { create: true })
+      const making = load({ source: empty, sink, whole })
+      await expect(making).rejects.toThrow(/names no columns.*"made_of_nothing"/)
+    }
   })
 })
 

@@ -95,6 +95,7 @@ export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> 
   }
   const meter = new ProgressMeter(options.onProgress)
   const found = await probe(sources, cutting, signal)
+  for (const path of found.empty) options.onNotice?.(`${path} is empty: it has no byte`)
   const open = await openSink(options, found, signal)
   try {
     const how = { sources, open, connections, cutting, meter, signal, found }

@@ -1,5 +1,6 @@
 import { UsageError } from '@millrace/core'
 import type { Column, Source } from '@millrace/processors'
+import type { Target } from '../postgres/target.ts'
 import type { Cutting } from './input.ts'
 import { openInput } from './input.ts'
 
@@ -11,6 +12,8 @@ export interface Probed {
   readonly isSample: boolean
   /** Of all files, as stored. */
   readonly bytes: number
+  /** Files without a byte. */
+  readonly empty: readonly string[]
 }
 
 /**
@@ -26,6 +29,7 @@ export async function probe(
   let first: { readonly path: string; readonly columns: readonly Column[] } | undefined
   let isSample = false
   let bytes = 0
+  const empty: string[] = []
   for (const source of sources) {
     const input = await openInput(source, cutting, signal)
     if (input === undefined) return probeOther(source, signal)
@@ -33,17 +37,33 @@ export async function probe(
     bytes += input.identity.sizeBytes
     isSample ||= input.isSample
     const { path, columns } = input
-    if (first === undefined) first = { path, columns }
+    if (input.identity.sizeBytes === 0) empty.push(path)
+    else if (first === undefined) first = { path, columns }
     else if (!input.isSample && columns.length > 0) requireSameColumns(first, { path, columns })
   }
-  return { isCut: true, columns: first?.columns ?? [], isSample, bytes }
+  return { isCut: true, columns: first?.columns ?? [], isSample, bytes, empty }
 }
 
 async function probeOther(source: Source<unknown>, signal: AbortSignal): Promise<Probed> {
   const reader = await source.open({ position: undefined, signal })
   await reader.close()
   const { columns = [], isSample = false, total } = reader
-  return { isCut: false, columns, isSample, bytes: total.bytes ?? 0 }
+  return { isCut: false, columns, isSample, bytes: total.bytes ?? 0, empty: [] }
+}
+
+/**
+ * Somebody who has asked for a new table should hear that there is none.
+ *
+ * @throws UsageError there is no table, and no file names a column of one.
+ */
+export function expectTable({ columns }: Probed, { label, table }: Target, path: string): void {
+  if (columns.length > 0 || table !== undefined) return
+  throw new UsageError(
+    'INPUT_UNREADABLE',
+    `${path} names no columns, so the table "${label}" can't be made of it. Is it the right file? ` +
+      'Else create the table yourself.',
+    { facts: { file: path, table: label } },
+  )
 }
 
 interface Named {

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -109,6 +109,99 @@ test('a file that grows while it is loaded is refused before its torn end', asyn
   })
   await expect(growing).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
   expect(await database.rows('SELECT count(*)::int FROM growing WHERE id = 60000')).toEqual([[0]])
+})
+
+test('a file that changes is refused also where it ends with a chunk', async () => {
+  await database.rows('CREATE TABLE grown (id int)')
+  const transactionBytes = 1024
+  const line = '1234567\n'
+  const path = await temporaryFile(`id     \n${line.repeat((2 * transactionBytes) / line.length)}`)
+  const sink = postgres(database.url).table('grown')
+  const changing = load({
+    source: csv(path),
+    sink,
+    transactionBytes,
+    connections: 1,
+    onProgress: () => utimesSync(path, 1, 1),
+  })
+  await expect(changing).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
+})
+
+test('bytes that are no UTF-8 cost their record alone, wherever in the file they stand', async () => {
+  await database.rows('CREATE TABLE encoded (id int, name text)')
+  const text = `id,name\n1,\xe9\n2,b\n${'3,c\n'.repeat(50_000)}4,\xe9\n`
+  const path = await temporaryFile(Buffer.from(text, 'latin1'))
+  const rejects = join(dirname(path), 'bad.csv')
+  const sink = postgres(database.url).table('encoded')
+  const result = await load({ source: csv(path), sink, rejects: { path: rejects } })
+  expect(result).toMatchObject({ rows: 50_001, rejected: 2 })
+  expect(result.columns[0]).toMatchObject({ name: 'id', type: 'int64' })
+  expect(readFileSync(rejects, 'latin1')).toBe('id,name\n1,\xe9\n4,\xe9\n')
+  expect(causesOf(rejects)).toMatchObject([
+    { line: 2, cause: expect.stringMatching(/not UTF-8/) as string },
+    { line: 50_004 },
+  ])
+})
+
+test('a file holds the rejected records of one table, and those of earlier loads as long as it stays there', async () => {
+  await database.rows('CREATE TABLE mixed_a (id int)')
+  await database.rows('CREATE TABLE mixed_b (id int)')
+  const rejects = join(dirname(await temporaryFile('')), 'bad.csv')
+  const loadInto = async (table: string, bad: string, max = Infinity): Promise<unknown> => {
+    const source = csv(await temporaryFile(`id\n${bad}\n`))
+    const sink = postgres(database.url).table(table)
+    return load({ source, sink, rejects: { path: rejects, max } })
+  }
+  await loadInto('mixed_a', 'first')
+  await expect(loadInto('mixed_b', 'other')).rejects.toThrow(/there already.*"mixed_b" refuses/)
+  // Each load counts its own.
+  await loadInto('mixed_a', 'second', 1)
+  expect(readFileSync(rejects, 'utf8').split('\n').toSorted()).toEqual([
+    '',
+    'first',
+    'id',
+    'second',
+  ])
+  // Whoever takes the file away has the records.
+  unlinkSync(rejects)
+  await loadInto('mixed_b', 'other')
+  expect(readFileSync(rejects, 'utf8')).toBe('id\nother\n')
+  unlinkSync(rejects)
+  await loadInto('mixed_a', 'third')
+  expect(readFileSync(rejects, 'utf8')).toBe('id\nthird\n')
+})
+
+test("a load that is run again writes its rejected records once more, and nobody else's over them", async () => {
+  await database.rows('CREATE TABLE rerun (id int)')
+  const path = await temporaryFile('id\nx\n1\n')
+  const rejects = join(dirname(path), 'bad.csv')
+  const loading = (): Promise<unknown> =>
+    load({
+      source: csv(path),
+      sink: postgres(database.url).table('rerun'),
+      rejects: { path: rejects },
+    })
+  await loading()
+  unlinkSync(rejects)
+  expect(await loading()).toMatchObject({ outcome: 'unchanged', rejected: 1 })
+  expect(readFileSync(rejects, 'utf8')).toBe('id\nx\n')
+})
+
+test('a file that somebody made while the load ran is not overwritten; what it was for is kept', async () => {
+  await database.rows('CREATE TABLE raced (id int)')
+  const path = await temporaryFile(`id\nx\n${'1\n'.repeat(5000)}`)
+  const rejects = join(dirname(path), 'bad.csv')
+  const loading = (onProgress: () => void): Promise<unknown> => {
+    const sink = postgres(database.url).table('raced')
+    return load({ source: csv(path), sink, rejects: { path: rejects }, onProgress })
+  }
+  await expect(loading(() => writeFileSync(rejects, 'mine'))).rejects.toThrow(
+    /bad\.csv was changed|there already/,
+  )
+  expect(readFileSync(rejects, 'utf8')).toBe('mine')
+  unlinkSync(rejects)
+  expect(await loading(() => {})).toMatchObject({ outcome: 'unchanged', rejected: 1 })
+  expect(readFileSync(rejects, 'utf8')).toBe('id\nx\n')
 })
 
 test('a file of rejected records that is being mended is not overwritten; one left alone grows', async () => {

@@ -4,7 +4,7 @@ import { RejectedError, UsageError, invariant } from '@millrace/core'
 import type { OpenSink } from '@millrace/processors'
 import type { CopyTask } from '../postgres/copy-task.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'
-import { quoteIdentifier } from '../postgres/identifier.ts'
+import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts'
 import type { Session } from '../postgres/session.ts'
 import type { RejectOptions } from './reject-options.ts'
 import { RejectsFile, WrittenFile } from './rejects-file.ts'
@@ -12,8 +12,10 @@ import type { Reject } from './store-chunk.ts'
 
 /** The rejects of one chunk. */
 export interface RejectBatch {
-  /** Tells the chunk from others. */
-  readonly key: string
+  /** What the load is remembered by; null: it is not. */
+  readonly load: string | null
+  /** Where the chunk begins, which tells it from others of the load. */
+  readonly from: number
   /** What stands before the first record of their file. */
   readonly header: Buffer
   readonly rejects: readonly Reject[]
@@ -21,6 +23,8 @@ export interface RejectBatch {
 
 /** Refused records are kept here, in the transaction that passes them, until they are in their file. */
 const rejectsTable = 'millrace_rejects'
+/** In its file, as far as it was written; and one whose file somebody has taken away since. */
+type State = 'kept' | 'written' | 'taken'
 const pageRows = 1000
 
 /** Row of {@link rejectsTable}. */
@@ -37,49 +41,83 @@ export interface KeptReject {
   readonly record: Buffer
 }
 
-/** Keeps refused records exactly once: first in the database, with the rows, then in a file made from there. */
+/**
+ * Keeps refused records exactly once: first in the database, with the rows, then in a file made from
+ * there. A file holds those of one table: of these loads, and of earlier ones as long as it stays there.
+ */
 export class Rejects {
   readonly #path: string
   readonly #max: number
   readonly #task: CopyTask
   readonly #table: string
-  /** Those that were kept before. */
-  readonly #before: number
+  /** Of the file and the table. */
+  readonly #where: string
+  /** Those that were kept before: of these loads, and all that go into the file. */
+  #ownBefore = 0
+  #allBefore = 0
   readonly #counts = new Map<string, number>()
 
-  private constructor(options: RejectOptions, task: CopyTask, before: number) {
+  private constructor(options: RejectOptions, task: CopyTask) {
     this.#path = resolve(options.path)
     this.#max = options.max ?? Infinity
     this.#task = task
     this.#table = tableOf(task)
-    this.#before = before
+    this.#where =
+      `kept_in = ${quoteLiteral(this.#path)} AND kept_for = ${quoteLiteral(task.target.label)} ` +
+      `AND state <> ${state('taken')}`
   }
 
-  /** @throws UsageError the file is there, and is none of ours or was changed; or its directory can't be written to. */
-  static async open(options: RejectOptions, sink: OpenSink): Promise<Rejects> {
+  /**
+   * @param loads What these loads are remembered by.
+   * @throws UsageError the file is there, and is none of ours or was changed; or its directory can't be written to.
+   */
+  static async open(
+    options: RejectOptions,
+    sink: OpenSink,
+    loads: readonly string[],
+  ): Promise<Rejects> {
     const path = resolve(options.path)
     expectWritableDirectory(path)
     const task = await sink.claim(`rejects ${path}`)
     invariant(isCopyTask(task), 'rejects are kept in a sink that takes no copies')
-    const table = tableOf(task)
-    let before = 0
-    await task.transact(async (session) => {
-      await session.query(createSql(table))
-      const { rows } = await session.query<{ count: string }>(
-        `SELECT count(*) FROM ${table} WHERE kept_in = $1`,
-        [path],
+    const rejects = new Rejects(options, task)
+    await rejects.#readState(loads)
+    await rejects.#expectOwnFile()
+    return rejects
+  }
+
+  async #readState(loads: readonly string[]): Promise<void> {
+    await this.#task.transact(async (session) => {
+      await createTable(session, this.#table)
+      // Who has taken the file away has its records; those of these loads are made again.
+      if (!existsSync(this.#path)) {
+        await session.query(
+          `UPDATE ${this.#table} SET state = ${state('taken')} WHERE ${this.#where}
+           AND state = ${state('written')} AND (load IS NULL OR load <> ALL ($1))`,
+          [loads],
+        )
+      }
+      const { rows } = await session.query<{ own: string; everyone: string }>(
+        `SELECT count(*) FILTER (WHERE load = ANY ($1)) AS own, count(*) AS everyone
+         FROM ${this.#table} WHERE ${this.#where}`,
+        [loads],
       )
-      before = Number(rows[0]?.count)
+      this.#ownBefore = Number(rows[0]?.own)
+      this.#allBefore = Number(rows[0]?.everyone)
       return null
     })
-    const rejects = new Rejects(options, task, before)
-    if (!existsSync(path) || (before > 0 && (await rejects.#isAsWritten()))) return rejects
-    const what = before > 0 ? 'was changed since records were kept there' : 'is there already'
+  }
+
+  async #expectOwnFile(): Promise<void> {
+    if (!existsSync(this.#path)) return
+    if (this.#allBefore > 0 && (await this.#isAsWritten())) return
+    const what =
+      this.#allBefore > 0 ? 'was changed since records were kept there' : 'is there already'
     throw new UsageError(
       'USAGE',
-      `${path} ${what}, and would be overwritten by the rejected records. Name another file, or move ` +
-        'that one away.',
-      { facts: { file: path } },
+      `${this.#path} ${what}, and would be overwritten by the records that "${this.#task.target.label}" ` +
+        'refuses. Name another file, or move that one away.',
+      { facts: { file: this.#path } },
     )
   }
 
@@ -88,17 +126,20 @@ export class Rejects {
    *
    * @throws RejectedError they are too many.
    */
-  async keep(session: Session, { key, header, rejects }: RejectBatch): Promise<void> {
-    this.#counts.set(key, rejects.length)
+  async keep(session: Session, { load, from, header, rejects }: RejectBatch): Promise<void> {
+    this.#counts.set(`${from} ${load}`, rejects.length)
     this.#checkCount(rejects)
-    for (let from = 0; from < rejects.length; from += pageRows) {
-      const page = rejects.slice(from, from + pageRows)
+    for (let first = 0; first < rejects.length; first += pageRows) {
+      const page = rejects.slice(first, first + pageRows)
       await session.query(
-        `INSERT INTO ${this.#table} (kept_in, header, file, line, byte, "row", "column", code, cause, record)
-         SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-           $7::text[], $8::text[], $9::text[], $10::bytea[])`,
+        `INSERT INTO ${this.#table} (kept_in, kept_for, load, header, file, line, byte, "row", "column",
+           code, cause, record)
+         SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+           $9::text[], $10::text[], $11::text[], $12::bytea[])`,
         [
           this.#path,
+          this.#task.target.label,
+          load,
           header,
           page.map(({ file }) => file),
           page.map(({ line }) => line ?? null),
@@ -115,12 +156,16 @@ export class Rejects {
 
   /** Writes all that is kept into the file, in the order of the input; it is there as a whole or not at all. */
   async export(): Promise<void> {
-    const seen = this.#before + [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
-    if (seen === 0) return
+    if (this.#allBefore + this.#seen === 0) return
+    // Somebody may have begun to mend it meanwhile, or a load into another table has made it.
+    await this.#expectOwnFile()
     await this.#task.transact(async (session) => {
       const file = RejectsFile.create(this.#path)
       await this.#forEach(session, (reject) => file.add(reject))
       file.finish()
+      await session.query(
+        `UPDATE ${this.#table} SET state = ${state('written')} WHERE ${this.#where} AND state = ${state('kept')}`,
+      )
       return null
     })
   }
@@ -141,7 +186,7 @@ export class Rejects {
     await session.query(
       `DECLARE millrace_rejected NO SCROLL CURSOR FOR SELECT id, header, file, line, byte, "row",
          "column", code, cause, record FROM ${this.#table}
-       WHERE kept_in = '${this.#path.replaceAll("'", "''")}' ORDER BY header, file, byte, "row", id`,
+       WHERE ${this.#where} ORDER BY header, file, byte, "row", id`,
     )
     for (;;) {
       const { rows } = await session.query<KeptReject>(`FETCH ${pageRows} FROM millrace_rejected`)
@@ -150,8 +195,13 @@ export class Rejects {
     }
   }
 
+  /** In this run. */
+  get #seen(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
+  }
+
   #checkCount(rejects: readonly Reject[]): void {
-    const count = [...this.#counts.values()].reduce((sum, some) => sum + some, this.#before)
+    const count = this.#ownBefore + this.#seen
     if (count <= this.#max) return
     const last = rejects.at(-1)
     throw new RejectedError(
@@ -182,13 +232,26 @@ function tableOf(task: CopyTask): string {
   return `${quoteIdentifier(task.target.schema)}.${quoteIdentifier(rejectsTable)}`
 }
 
-function createSql(table: string): string {
-  return (
-    `SELECT pg_advisory_xact_lock(7205759404); CREATE TABLE IF NOT EXISTS ${table} (` +
-    'id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kept_in text NOT NULL, header bytea NOT NULL, ' +
-    'file text NOT NULL, line bigint, byte bigint, "row" bigint, "column" text, code text NOT NULL, ' +
-    'cause text NOT NULL, record bytea NOT NULL)'
+/** The table of earlier versions gets what it lacks. */
+async function createTable(session: Session, table: string): Promise<void> {
+  const { rows } = await session.query<{ isThere: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_attribute
+       WHERE attrelid = to_regclass($1) AND attname = 'state') AS "isThere"`,
+    [table],
   )
+  if (rows[0]?.isThere === true) return
+  await session.query(
+    `SELECT pg_advisory_xact_lock(7205759404); CREATE TABLE IF NOT EXISTS ${table} (` +
+      'id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kept_in text NOT NULL, header bytea NOT NULL, ' +
+      'file text NOT NULL, line bigint, byte bigint, "row" bigint, "column" text, code text NOT NULL, ' +
+      `cause text NOT NULL, record bytea NOT NULL); ALTER TABLE ${table} ` +
+      "ADD COLUMN IF NOT EXISTS kept_for text NOT NULL DEFAULT '', ADD COLUMN IF NOT EXISTS load text, " +
+      `ADD COLUMN IF NOT EXISTS state text NOT NULL DEFAULT ${state('kept')}`,
+  )
+}
+
+function state(name: State): string {
+  return quoteLiteral(name)
 }
 
 function withoutNul(text: string): string {

@@ -12,6 +12,7 @@ import type { LoadPosition } from './load-position.ts'
 import type { LoadResult } from './load.ts'
 import type { ProgressMeter } from './load-progress.ts'
 import type { Probed } from './probe.ts'
+import { expectTable } from './probe.ts'
 import type { RejectOptions } from './reject-options.ts'
 import { Rejects } from './rejects.ts'
 import type { Stored } from './store-chunk.ts'
@@ -42,12 +43,14 @@ export async function loadWhole(options: WholeLoadOptions): Promise<LoadResult> 
       const { rows } = done
       return { ...result, outcome: 'unchanged', rows, rowsBefore: rows, rejected: 0, elapsedMs: 0 }
     }
-    const rejects = options.rejects && (await Rejects.open(options.rejects, open))
+    const loads = name === undefined ? [] : [name]
+    const rejects = options.rejects && (await Rejects.open(options.rejects, open, loads))
     const input = await openInput(source, cutting, signal)
     invariant(input !== undefined, 'what was a file is none any more')
     meter.start({ bytes: found.bytes })
-    const whole = new Whole(input, task.target, rejects, meter, signal)
+    const whole = new Whole(input, task.target, { rejects, load: name ?? null }, meter, signal)
     try {
+      expectTable(found, task.target, input.path)
       await task.transact((session, round) => whole.write(session, round))
     } catch (error) {
       if (!signal.aborted) throw explained(error, 0)
@@ -65,25 +68,25 @@ export async function loadWhole(options: WholeLoadOptions): Promise<LoadResult> 
   }
 }
 
+/** Where refused records are kept, and for which load. */
+interface Kept {
+  readonly rejects: Rejects | undefined
+  readonly load: string | null
+}
+
 class Whole {
   readonly #input: Input
   readonly #target: Target
-  readonly #rejects: Rejects | undefined
+  readonly #kept: Kept
   readonly #meter: ProgressMeter
   readonly #signal: AbortSignal
   /** What was found out in earlier rounds. */
   readonly #stores = new Map<number, ChunkStore>()
 
-  constructor(
-    input: Input,
-    target: Target,
-    rejects: Rejects | undefined,
-    meter: ProgressMeter,
-    signal: AbortSignal,
-  ) {
+  constructor(input: Input, target: Target, kept: Kept, meter: ProgressMeter, signal: AbortSignal) {
     this.#input = input
     this.#target = target
-    this.#rejects = rejects
+    this.#kept = kept
     this.#meter = meter
     this.#signal = signal
   }
@@ -107,13 +110,14 @@ class Whole {
 
   async #store(session: Session, chunk: Chunk, round: number): Promise<Stored | undefined> {
     const [from] = chunk.range
-    const mayReject = this.#rejects !== undefined
+    const { rejects, load } = this.#kept
+    const mayReject = rejects !== undefined
     const store = this.#stores.get(from) ?? new ChunkStore(this.#target, mayReject)
     this.#stores.set(from, store)
     const stored = await store.write(session, round, chunk)
     if (stored) {
       const { header } = this.#input
-      await this.#rejects?.keep(session, { key: `${from}`, header, rejects: stored.rejects })
+      await rejects?.keep(session, { load, from, header, rejects: stored.rejects })
     }
     store.giveBack()
     await this.#target.clear(session)

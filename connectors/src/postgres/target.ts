@@ -115,6 +115,11 @@ export class Target {
     for (const writer of [this.#writer, ...this.#textWriters.values()]) writer?.forget(session)
   }
 
+  /** The table's name, for people. */
+  get label(): string {
+    return labelOf(this.#options.table)
+  }
+
   /** The table in append mode, where every row is copied straight into it; else undefined. */
   get appended(): Table | undefined {
     return this.#options.mode === 'append' ? this.#table : undefined

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import type { Column } from '@millrace/processors'
 import { unreadable } from '../input-error.ts'
@@ -40,9 +41,12 @@ export async function probeCsv(
   try {
     const block = await blocks.next()
     if (!block) return { columns: [], dialect, bodyByte: startByte, isCompressed }
-    // The header's length is taken from its text, which must be what its bytes say.
-    await requireUtf8(path, block)
-    return { dialect, isCompressed, ...readColumns(path, block, dialect, options) }
+    const layout = readColumns(path, block, dialect, options)
+    // Its length is taken from its text, which must be what its bytes say. Of records a bad one is
+    // named, or refused, when it is read.
+    const header = block.bytes.subarray(0, layout.bodyByte - block.byte)
+    await requireUtf8(path, { ...block, bytes: header })
+    return { dialect, isCompressed, ...layout }
   } finally {
     blocks.close()
   }
@@ -61,9 +65,15 @@ function readColumns(
   const declared = options.columns ?? {}
   requireFewColumns(path, (header ?? records[0])?.length ?? 0)
   const names = nameColumns(path, header, declared, records[0]?.length ?? 0)
-  const columns = typeColumns(names, declared, records)
+  const sample = isUtf8(block.bytes) ? records : records.filter(isWhole)
+  const columns = typeColumns(names, declared, sample)
   const bodyByte = block.byte + (hasHeader ? (placed[0]?.info.bytes ?? 0) : 0)
   return { columns, bodyByte }
+}
+
+/** Did all of its bytes have a meaning? */
+function isWhole(record: readonly (string | null)[]): boolean {
+  return !record.some((field) => field?.includes('\ufffd'))
 }
 
 async function readFirstLine(
