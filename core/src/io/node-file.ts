@@ -25,7 +25,8 @@ export class NodeFile implements File, Sleeper {
   readonly #flags: string | number
   readonly #descriptors: Descriptors
   #fd: number | undefined
-  #syncingFd: Promise<number | undefined> | undefined
+  #syncingFd: number | undefined
+  #openingSyncing: Promise<number | undefined> | undefined
   #inode: { readonly dev: number; readonly ino: number } | undefined
   #waking: Promise<number> | undefined
   #sleeping: Promise<void> | undefined
@@ -187,9 +188,10 @@ export class NodeFile implements File, Sleeper {
 
   async #closeDescriptors(): Promise<void> {
     const fd = this.#fd
-    const syncing = this.#syncingFd
+    const syncing = this.#openingSyncing
     this.#fd = undefined
     this.#syncingFd = undefined
+    this.#openingSyncing = undefined
     this.#descriptors.slept(this)
     if (fd !== undefined) await closeFd(fd)
     const syncingFd = await syncing
@@ -197,8 +199,8 @@ export class NodeFile implements File, Sleeper {
   }
 
   async #writeSyncing(fd: number, from: Uint8Array, position: number): Promise<number> {
-    this.#syncingFd ??= this.#openSyncing(fd)
-    const syncingFd = await this.#syncingFd
+    // Without an await once it is open: the disk would wait for whatever else was about to run.
+    const syncingFd = this.#syncingFd ?? (await this.#openSyncingOnce(fd))
     const isAllSynced = this.#isSynced && syncingFd !== undefined
     this.#noteChange()
     const changes = this.#changes
@@ -223,6 +225,12 @@ export class NodeFile implements File, Sleeper {
     this.#changes++
     this.#isSynced = false
     if (matters) this.#isWritten = true
+  }
+
+  async #openSyncingOnce(fd: number): Promise<number | undefined> {
+    this.#openingSyncing ??= this.#openSyncing(fd)
+    this.#syncingFd = await this.#openingSyncing
+    return this.#syncingFd
   }
 
   /** The same file again, whatever its name is by now; `undefined` where that is not to be had. */

@@ -38,7 +38,9 @@ export class Disk {
    * @throws FailedError LOG_FAILED: the disk is lost for writing.
    */
   async write(file: File, bytes: Uint8Array, position: number, hint?: 'beforeSync'): Promise<void> {
-    if (hint === 'beforeSync') await this.#takeTurn()
+    const turn = hint === 'beforeSync' ? this.#takeTurn() : undefined
+    // Not awaited without need: the disk would then wait for whatever else was about to run.
+    if (turn !== undefined) await turn
     try {
       this.assertUsable()
       await writeFully(file, bytes, position, hint)
@@ -63,9 +65,13 @@ export class Disk {
     }
   }
 
-  async #takeTurn(): Promise<void> {
-    if (this.#syncsRunning < this.fileSystem.syncsAtOnce) this.#syncsRunning++
-    else await new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
+  /** A promise only for who has to wait. */
+  #takeTurn(): Promise<void> | undefined {
+    if (this.#syncsRunning >= this.fileSystem.syncsAtOnce) {
+      return new Promise<void>((resolve) => this.#syncsWaiting.push(resolve))
+    }
+    this.#syncsRunning++
+    return undefined
   }
 
   #endTurn(): void {
