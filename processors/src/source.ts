@@ -16,6 +16,12 @@ export interface Source<Row> {
    * @throws UsageError when `position` belongs to other content (the file has changed).
    */
   open(context: SourceContext): Promise<SourceReader<Row>>
+  /**
+   * As `open`, for whoever decides record by record: one that is no row, where `open` ends the reading,
+   * comes as a `MalformedRecord` among the rows, and counts as one. Absent where a bad record can't be told
+   * from those behind it.
+   */
+  openLenient?(context: SourceContext): Promise<SourceReader<unknown>>
 }
 
 export interface SourceContext {

@@ -19,6 +19,10 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/^TOMBSTONE$/, 'Upsert by a key, or filter records without a value out.'],
   [/^CALLBACK_/, 'Correct the function of the pipeline that threw.'],
   [/^RECORD_INVALID$|^EVENT_TIME/, 'Correct the record at its producer, or the schema.'],
+  [
+    /^INPUT_MALFORMED$/,
+    'Correct the line, and send it with millrace produce, or in a file that the pipeline reads.',
+  ],
   [/^RECORD_TOO_LARGE$/, 'Raise maxMessageBytes: millrace topic alter TOPIC -c maxMessageBytes=…'],
 ]
 

@@ -7,9 +7,11 @@ import { adviceFor } from './advice.ts'
 export function letterToJson(letter: DeadLetterEntry): string {
   const { origin, offset, timestampMs, key, value, headers } = letter
   const record = recordToJson({ ...origin, offset, timestampMs, key, value, headers })
-  const { at, code, cause, column, constraint, isOriginal } = letter
-  const why = { at, code, cause, column, constraint, isOriginal, redriven: timesRedriven(letter) }
-  return `${record.slice(0, -1)},${JSON.stringify(why).slice(1)}`
+  const { at, code, cause, column, constraint, file, line, byte, isOriginal } = letter
+  const place = { file, line, byte }
+  const why = { at, code, cause, column, constraint, ...place, isOriginal }
+  const became = { ...why, redriven: timesRedriven(letter) }
+  return `${record.slice(0, -1)},${JSON.stringify(became).slice(1)}`
 }
 
 /** A paragraph for a person. */

@@ -6,6 +6,7 @@ import type { CsvBlock } from '../files/csv/csv-blocks.ts'
 import type { FileIdentity } from '../files/file-identity.ts'
 import type { BlockLines } from '../files/text/line-number.ts'
 import { LineCounter } from '../files/text/line-number.ts'
+import { csvSpans } from '../files/text/record-spans.ts'
 import { copyCsv } from '../postgres/csv-copy.ts'
 import type { Refusal } from '../postgres/refused-rows.ts'
 import type { Session } from '../postgres/session.ts'
@@ -15,9 +16,6 @@ import type { MappedColumn } from './column-mapping.ts'
 import { mapColumns, writtenColumns } from './column-mapping.ts'
 import type { Cutting, Input } from './input.ts'
 import type { Range } from './ranges.ts'
-
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
 
 /** A CSV file; its records go to the server without being made rows of. */
 export class CsvInput implements Input {
@@ -132,7 +130,7 @@ class CsvRows implements ChunkRows {
     this.#input = input
     this.#block = block
     this.textColumns = input.columns.map(({ name }) => name)
-    this.#places = recordPlaces(block.bytes, input.reader.dialect.quote)
+    this.#places = csvSpans(block.bytes, input.reader.dialect.quote)
     this.#lines = input.lines.inBlock(block)
     const fields = this.#allFields()
     this.values = this.#places.map((place, index) => this.#row(place, index, fields?.[index]))
@@ -187,22 +185,4 @@ class CsvRows implements ChunkRows {
 
 function refusal(code: string, cause: string): Refusal {
   return { code, cause, column: undefined }
-}
-
-/** Where each record begins and ends, in text with well-formed quotes; empty lines are none. */
-function recordPlaces(bytes: Buffer, quoteCharacter: string): Range[] {
-  const quote = quoteCharacter === '' ? -1 : quoteCharacter.charCodeAt(0)
-  const places: Range[] = []
-  let isQuoted = false
-  let start = 0
-  for (let at = 0; at <= bytes.length; at++) {
-    const byte = bytes[at]
-    if (byte === quote) isQuoted = !isQuoted
-    if (at < bytes.length && (byte !== LINE_FEED || isQuoted)) continue
-    const end = Math.min(at + 1, bytes.length)
-    const textEnd = bytes[at - 1] === CARRIAGE_RETURN && byte === LINE_FEED ? at - 1 : at
-    if (textEnd > start) places.push([start, end])
-    start = end
-  }
-  return places
 }

@@ -9,6 +9,7 @@ import type { Block } from '../files/text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../files/text/block-cutter.ts'
 import type { BlockLines } from '../files/text/line-number.ts'
 import { LineCounter, placeAt } from '../files/text/line-number.ts'
+import { lineSpans } from '../files/text/record-spans.ts'
 import { copyJson } from '../postgres/json-copy.ts'
 import type { JsonShape } from '../postgres/json-copy.ts'
 import type { Row } from '../postgres/row-encoder.ts'
@@ -20,7 +21,6 @@ import type { Cutting, Input } from './input.ts'
 import type { Range } from './ranges.ts'
 import { mapSample, rowMapping } from './row-mapping.ts'
 
-const LINE_FEED = 0x0a
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** A file of JSON objects, one a line. */
@@ -168,7 +168,8 @@ class NdjsonRows implements ChunkRows {
 
   constructor(input: NdjsonInput, block: Block) {
     this.#block = block
-    this.#places = linePlaces(block.bytes, block.byte)
+    const { bytes, byte } = block
+    this.#places = lineSpans(bytes, bytes.length - withoutMark(bytes, byte).length)
     this.#lines = input.lines.inBlock(block)
     const values = this.#places.map(([start, end], index) => this.#row(start, end, index))
     this.values = input.mapRow ? values.map(input.mapRow) : values
@@ -209,22 +210,4 @@ function rowOf(line: Buffer): Row | undefined {
 function withoutMark(bytes: Buffer, blockByte: number): Buffer {
   const hasMark = blockByte === 0 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
   return hasMark ? bytes.subarray(3) : bytes
-}
-
-/** Where lines begin and end; those of white space alone are none. */
-function linePlaces(bytes: Buffer, blockByte: number): Range[] {
-  const places: Range[] = []
-  const firstByte = bytes.length - withoutMark(bytes, blockByte).length
-  for (let start = firstByte; start < bytes.length;) {
-    const lineFeed = bytes.indexOf(LINE_FEED, start)
-    const end = lineFeed < 0 ? bytes.length : lineFeed + 1
-    if (!isBlank(bytes, start, end)) places.push([start, end])
-    start = end
-  }
-  return places
-}
-
-function isBlank(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if ((bytes[at] as number) > 0x20) return false
-  return true
 }

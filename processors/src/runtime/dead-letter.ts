@@ -21,6 +21,10 @@ export interface DeadLetterRecord extends OriginalRecord {
   readonly column?: string | undefined
   /** The constraint that the row broke, where it is known. */
   readonly constraint?: string | undefined
+  /** Where the record stands in its file, where it is the line of one. */
+  readonly file?: string | undefined
+  readonly line?: number | undefined
+  readonly byte?: number | undefined
   /** Key, value and headers are those of the record; else they are what a source or an operator made. */
   readonly isOriginal: boolean
   /** The group whose position tells when this record was passed; none: it was when the letter was written. */
@@ -57,7 +61,7 @@ export function deadLetterValue({ value }: DeadLetterRecord): Uint8Array {
 
 /** Where it came from and why it is here; the record's own headers come after these. */
 export function deadLetterHeaders(letter: DeadLetterRecord): Header[] {
-  const { origin, key, value, column, constraint, group, headers } = letter
+  const { origin, key, value, column, constraint, file, line, byte, group, headers } = letter
   const own = [
     text('code', letter.code),
     text('cause', letter.cause),
@@ -69,6 +73,9 @@ export function deadLetterHeaders(letter: DeadLetterRecord): Header[] {
   ]
   if (column !== undefined) own.push(text('column', column))
   if (constraint !== undefined) own.push(text('constraint', constraint))
+  if (file !== undefined) own.push(text('file', file))
+  if (line !== undefined) own.push(text('line', String(line)))
+  if (byte !== undefined) own.push(text('byte', String(byte)))
   if (group !== undefined) own.push(text('group', group))
   if (key !== null) own.push({ key: `${PREFIX}key`, value: key })
   if (value === null) own.push(text('value', 'null'))
@@ -89,6 +96,10 @@ export function readDeadLetter(
     const bytes = own.get(`${PREFIX}${name}`)
     return bytes === undefined || bytes === null ? undefined : Buffer.from(bytes).toString()
   }
+  const number = (name: string): number | undefined => {
+    const digits = found(name)
+    return digits === undefined ? undefined : Number(digits)
+  }
   const topic = found('topic')
   const at = found('at')
   if (topic === undefined || at === undefined) return undefined
@@ -101,6 +112,9 @@ export function readDeadLetter(
     cause: found('cause') ?? '',
     column: found('column'),
     constraint: found('constraint'),
+    file: found('file'),
+    line: number('line'),
+    byte: number('byte'),
     group: found('group'),
     isOriginal: found('record') === 'original',
     key: own.get(`${PREFIX}key`) ?? null,

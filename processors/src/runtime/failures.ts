@@ -72,6 +72,7 @@ function letterOf(failure: Failure): DeadLetterRecord {
     timestampMs,
     code: codeOf(error),
     cause: messageOf(error),
+    ...inputPlace(error),
     isOriginal: original !== undefined,
     ...(original ?? made),
   }
@@ -80,6 +81,16 @@ function letterOf(failure: Failure): DeadLetterRecord {
 /** A record of a topic. */
 function placeInTopic({ origin, offset }: RefusedRecord): string {
   return `the record ${origin.topic}[${origin.partition}]@${offset}`
+}
+
+/** Where in a file the record stands, of an error that says so. */
+function inputPlace(error: unknown): Pick<DeadLetterRecord, 'file' | 'line' | 'byte'> {
+  const { file, line, byte } = error instanceof MillraceError ? error.facts : {}
+  return {
+    file: typeof file === 'string' ? file : undefined,
+    line: typeof line === 'number' ? line : undefined,
+    byte: typeof byte === 'number' ? byte : undefined,
+  }
 }
 
 /** A row of a source, counted from 1. */

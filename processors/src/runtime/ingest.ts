@@ -1,6 +1,7 @@
 import type { StreamRecord } from '../operators/record.ts'
 import type { Chain } from '../operators/chain.ts'
-import { invariant } from '@millrace/core'
+import { invariant, type MillraceError, RejectedError } from '@millrace/core'
+import { MalformedRecord } from '../malformed-record.ts'
 import type { IngestStage } from '../plan.ts'
 import type { SourceBatch, SourceReader } from '../source.ts'
 import { DeadLetterLimit } from './dead-letter-limit.ts'
@@ -18,6 +19,7 @@ import { TransactionalWriter } from './transactional-writer.ts'
 import { writtenTopics } from './written-topics.ts'
 
 type Batch = SourceBatch<unknown>
+type RecordPlace = Pick<StreamRecord, 'origin' | 'offset' | 'timestampMs'>
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 // A minute or more of epochs: their positions are read again to find which is the last of each source.
@@ -33,6 +35,7 @@ export class IngestRun implements StageRun {
   #writer: TransactionalWriter | undefined
   #reader: SourceReader<unknown> | undefined
   #task: StageTask | undefined
+  #failures: Failures | undefined
   #chain: Chain | undefined
   #rowsRead = 0
   #commits = 0
@@ -66,6 +69,7 @@ export class IngestRun implements StageRun {
       (letter) => writer.appendDeadLetter(deadLetterTopic(plan.pipeline), letter),
       placeInSource,
     )
+    this.#failures = failures
     const task = new StageTask({
       partition: 0,
       clock,
@@ -114,11 +118,13 @@ export class IngestRun implements StageRun {
     const { source } = this.#stage.input
     await forgetOldPositions(log, plan.pipeline)
     const state = (await readSourcePositions(log, plan.pipeline)).get(this.#stage.id)
-    this.#reader = await source.open({ position: state?.position, signal: control.drain })
+    const context = { position: state?.position, signal: control.drain }
+    const reader = await (source.openLenient?.(context) ?? source.open(context))
+    this.#reader = reader
     this.#hadEnded = state?.ended ?? false
     this.#rowsRead = state?.rows ?? 0
     this.counters.rowsBefore = this.#rowsRead
-    this.counters.bytesTotal = this.#reader.total.bytes
+    this.counters.bytesTotal = reader.total.bytes
     this.#countRowsLeft()
   }
 
@@ -170,6 +176,11 @@ export class IngestRun implements StageRun {
     let offset = rowsRead - rows.length
     for (const value of rows) {
       this.#epoch.add(0)
+      if (value instanceof MalformedRecord) {
+        this.#passOver(value, { origin, offset, timestampMs: nowMs })
+        offset++
+        continue
+      }
       const record = { key: null, value, timestampMs: nowMs, headers: undefined, origin, offset }
       offset++
       if (timeOf !== undefined && !this.#stampTime(record, timeOf)) continue
@@ -178,6 +189,21 @@ export class IngestRun implements StageRun {
     this.#rowsRead = rowsRead
     this.#state = { position, rows: rowsRead, ended: false }
     this.counters.bytes = bytesRead
+  }
+
+  /** @throws RejectedError under the policy `fail`. */
+  #passOver({ bytes, error }: MalformedRecord, place: RecordPlace): void {
+    if (this.#context.onError === 'fail') throw orPassOver(error)
+    const { name } = this.#stage.input.source
+    const what = 'cannot be read'
+    this.#failures?.handle({
+      at: name,
+      what,
+      error,
+      ...place,
+      original: () => undefined,
+      made: bytes,
+    })
   }
 
   /** False when the row has no time and is passed over. */
@@ -230,4 +256,9 @@ export class IngestRun implements StageRun {
     const total = this.#reader?.total.rows
     if (total !== undefined) this.counters.rowsLeft = Math.max(0, total - this.#rowsRead)
   }
+}
+
+function orPassOver({ code, message, facts }: MillraceError): RejectedError {
+  const advice = 'Or pass over such records: --on-error dead-letter keeps them, skip counts them.'
+  return new RejectedError(code, `${message} ${advice}`, { facts })
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { invariant } from '@millrace/core'
-import { malformed } from '../input-error.ts'
+import { type RejectedError, invariant } from '@millrace/core'
+import { type InputPlace, malformed } from '../input-error.ts'
 import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import type { Block, BlockLimits } from '../text/block-cutter.ts'
@@ -12,7 +12,11 @@ import { scanCsv } from './csv-scan.ts'
 /** A block of whole records and what a look at its bytes told. */
 export interface CsvBlock extends Block {
   readonly scan: CsvScan
+  /** The block is one record, whose quotes break the rules there. */
+  readonly broken?: BadQuote
 }
+
+type BadQuote = NonNullable<CsvScan['malformed']>
 
 /** What to cut, and where to begin. */
 export interface CsvBlocksRequest {
@@ -24,16 +28,30 @@ export interface CsvBlocksRequest {
   readonly startByte: number
   /** End of a record, where reading ends; default: the file's end. */
   readonly endByte?: number
+  /** Give records with broken quotes, each as a block of its own, instead of ending there. */
+  readonly isLenient?: boolean
 }
 
-/** Thrown inside the cutter; replaced by an error with the line before it leaves. */
-class BadQuote extends Error {
-  readonly byte: number
+const LINE_FEED = 0x0a
 
-  constructor(byte: number, reason: string) {
-    super(reason)
-    this.byte = byte
-  }
+/** Where to cut text that was looked at: behind its whole records, or where the first is broken, behind its line. */
+export function cutAfter(scan: CsvScan, bytes: Buffer, isLast: boolean): number {
+  if (scan.malformed === undefined || scan.end > 0) return scan.end
+  const lineFeed = bytes.indexOf(LINE_FEED, scan.malformed.at)
+  if (lineFeed >= 0) return lineFeed + 1
+  return isLast ? bytes.length : 0
+}
+
+/** The block of text that was cut so. */
+export function csvBlock(block: Block, scan: CsvScan): CsvBlock {
+  const { malformed: broken, end } = scan
+  return broken === undefined || end > 0 ? { ...block, scan } : { ...block, scan, broken }
+}
+
+/** The error for a record whose quotes break the rules. */
+export function badQuote(place: InputPlace, { reason }: BadQuote): RejectedError {
+  const next = 'Double quotes inside quoted fields, or turn quoting off with quote: "".'
+  return malformed(place, reason, next)
 }
 
 /** Cuts a CSV file into blocks of whole records, strict about quotes. */
@@ -42,13 +60,11 @@ export class CsvBlocks {
   readonly #reader: ByteReader
   readonly #cutter: BlockCutter
   #scan: CsvScan | undefined
-  #blockByte: number
 
   private constructor(request: CsvBlocksRequest, reader: ByteReader) {
     const { startByte, limits } = request
     this.#request = request
     this.#reader = reader
-    this.#blockByte = startByte
     const findEnd = (bytes: Buffer, isLast: boolean): number => this.#findEnd(bytes, isLast)
     this.#cutter = new BlockCutter(reader, startByte, findEnd, limits)
   }
@@ -75,8 +91,9 @@ export class CsvBlocks {
       const block = await this.#cutter.next()
       if (!block) return undefined
       invariant(this.#scan !== undefined, 'a block was cut without a look at it')
-      this.#blockByte = block.byte + block.bytes.length
-      return { ...block, scan: this.#scan }
+      const found = csvBlock(block, this.#scan)
+      if (found.broken && this.#request.isLenient !== true) throw await this.#badQuote(found.byte)
+      return found
     } catch (error) {
       throw await this.#explain(error)
     }
@@ -89,21 +106,13 @@ export class CsvBlocks {
   #findEnd(bytes: Buffer, isLast: boolean): number {
     const scan = scanCsv(bytes, this.#request.dialect, isLast)
     this.#scan = scan
-    // What comes before the bad quote is still good: it goes out first.
-    if (scan.malformed && scan.end === 0) {
-      throw new BadQuote(this.#blockByte + scan.malformed.at, scan.malformed.reason)
-    }
-    return scan.end
+    return cutAfter(scan, bytes, isLast)
   }
 
   async #explain(error: unknown): Promise<unknown> {
     const { path, limits } = this.#request
-    if (error instanceof BadQuote) {
-      const place = await placeAt(path, error.byte)
-      const next = 'Double quotes inside quoted fields, or turn quoting off with quote: "".'
-      return malformed(place, error.message, next)
-    }
     if (!(error instanceof RecordTooLong)) return error
+    if (this.#scan?.malformed) return this.#badQuote(error.byte)
     const openAt = this.#scan?.openQuoteAt
     const place = await placeAt(path, error.byte + (openAt ?? 0))
     if (openAt === undefined) {
@@ -114,5 +123,10 @@ export class CsvBlocks {
     if (error.atEnd) return malformed(place, `${opened} before the file ends`, 'Close it.')
     const reason = `${opened} within ${limits.maxRecordBytes} bytes`
     return malformed(place, reason, 'Close it, or raise maxRecordBytes if the field is that long.')
+  }
+  async #badQuote(byte: number): Promise<unknown> {
+    const bad = this.#scan?.malformed
+    invariant(bad !== undefined, 'a quote is bad that was not looked at')
+    return badQuote(await placeAt(this.#request.path, byte + bad.at), bad)
   }
 }

@@ -4,14 +4,16 @@ import { malformed } from '../input-error.ts'
 import type { FileRow, RowMaker } from '../row-maker.ts'
 import { compileRowMaker } from '../row-maker.ts'
 import { placeIn } from '../text/line-number.ts'
+import { LenientDecoder } from '../text/lenient-decoder.ts'
+import { csvSpans } from '../text/record-spans.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 import type { ReadText } from '../text/text-values.ts'
 import { MISFIT, describeType, readText } from '../text/text-values.ts'
-import type { CsvBlock } from './csv-blocks.ts'
+import { type CsvBlock, badQuote, csvBlock } from './csv-blocks.ts'
 import type { CsvLayout } from './csv-layout.ts'
 import type { CsvRecords } from './csv-records.ts'
 import { splitExactly, splitRecords } from './csv-records.ts'
-import type { CsvDialect } from './csv-scan.ts'
+import { type CsvDialect, scanCsv } from './csv-scan.ts'
 
 /** Turns blocks of CSV into typed rows. */
 export class CsvDecoder {
@@ -36,6 +38,8 @@ export class CsvDecoder {
 
   /** @throws RejectedError INPUT_MALFORMED naming line and byte of the first bad record. */
   async decode(block: CsvBlock): Promise<FileRow[]> {
+    const { broken } = block
+    if (broken) throw badQuote(await placeIn(this.#path, block, block.byte + broken.at), broken)
     await requireUtf8(this.#path, block)
     if (block.bytes.includes(0)) throw await this.#nul(block)
     const text = block.bytes.toString('utf8')
@@ -85,14 +89,24 @@ export class CsvDecoder {
     return { index, reason, next }
   }
 
+  /** Reads blocks without ending at a bad record. */
+  lenient(): LenientDecoder<CsvBlock> {
+    return new LenientDecoder(this.#path, {
+      decode: (block) => this.decode(block),
+      spans: ({ bytes, broken }) =>
+        broken ? [[0, bytes.length]] : csvSpans(bytes, this.#dialect.quote),
+      part: (block) => csvBlock(block, scanCsv(block.bytes, this.#dialect, true)),
+    })
+  }
+
   /** Where in a block each record ends. */
-  recordEnds(block: CsvBlock): number[] {
+  #recordEnds(block: CsvBlock): number[] {
     const placed = splitExactly(block.bytes.toString('utf8'), this.#dialect)
     return placed.map(({ info }) => info.bytes)
   }
 
   #locate(block: CsvBlock, index: number): Promise<InputPlace> {
-    const start = skipEmptyLines(block.bytes, this.recordEnds(block)[index - 1] ?? 0)
+    const start = skipEmptyLines(block.bytes, this.#recordEnds(block)[index - 1] ?? 0)
     return placeIn(this.#path, block, block.byte + start)
   }
 

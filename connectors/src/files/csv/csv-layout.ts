@@ -4,10 +4,11 @@ import type { Column } from '@millrace/processors'
 import { unreadable } from '../input-error.ts'
 import { requireFewColumns } from '../row-maker.ts'
 import { openBytes } from '../text/byte-reader.ts'
-import type { BlockLimits } from '../text/block-cutter.ts'
+import type { Block, BlockLimits } from '../text/block-cutter.ts'
+import { placeAt } from '../text/line-number.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 import type { CsvBlock } from './csv-blocks.ts'
-import { CsvBlocks } from './csv-blocks.ts'
+import { CsvBlocks, badQuote } from './csv-blocks.ts'
 import { guessDelimiter, nameColumns, typeColumns } from './csv-columns.ts'
 import { splitExactly } from './csv-records.ts'
 import type { CsvDialect } from './csv-scan.ts'
@@ -30,6 +31,7 @@ export async function probeCsv(
   file: FileHandle,
   options: CsvOptions,
   limits: BlockLimits,
+  isLenient: boolean,
 ): Promise<CsvLayout> {
   const { startByte, firstLine, isCompressed } = await readFirstLine(path, file, limits)
   const dialect = {
@@ -37,9 +39,13 @@ export async function probeCsv(
     quote: options.quote ?? '"',
     null: options.null ?? '',
   }
-  const blocks = await CsvBlocks.open({ path, file, dialect, limits, startByte })
+  const blocks = await CsvBlocks.open({ path, file, dialect, limits, startByte, isLenient })
   try {
-    const block = await blocks.next()
+    const first = await blocks.next()
+    if (first?.broken && options.header !== false) {
+      throw badQuote(await placeAt(path, first.byte + first.broken.at), first.broken)
+    }
+    const block = isLenient ? await withNext(blocks, first, limits) : first
     if (!block) return { columns: [], dialect, bodyByte: startByte, isCompressed }
     const layout = readColumns(path, block, dialect, options)
     // Its length is taken from its text, which must be what its bytes say. Of records a bad one is
@@ -52,9 +58,24 @@ export async function probeCsv(
   }
 }
 
+/** As many whole records as a block has, also where broken ones cut the first short. */
+async function withNext(
+  blocks: CsvBlocks,
+  first: CsvBlock | undefined,
+  { blockBytes }: BlockLimits,
+): Promise<Block | undefined> {
+  const whole: Buffer[] = []
+  let bytes = 0
+  for (let block = first; block && bytes < blockBytes; block = await blocks.next()) {
+    bytes += block.bytes.length
+    if (!block.broken) whole.push(Buffer.from(block.bytes))
+  }
+  return first && { ...first, bytes: Buffer.concat(whole) }
+}
+
 function readColumns(
   path: string,
-  block: CsvBlock,
+  block: Block,
   dialect: CsvDialect,
   options: CsvOptions,
 ): Pick<CsvLayout, 'columns' | 'bodyByte'> {

@@ -3,6 +3,7 @@ import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
 import type { FileRow } from '../row-maker.ts'
+import type { FileRecord } from '../text/lenient-decoder.ts'
 import type { BlockLimits } from '../text/block-cutter.ts'
 import { openBytes } from '../text/byte-reader.ts'
 import type { CsvBlock } from './csv-blocks.ts'
@@ -22,6 +23,7 @@ export async function openCsv(
   path: string,
   options: CsvOptions,
   { position, signal }: SourceContext,
+  isLenient = false,
 ): Promise<CsvReader> {
   const file = await openFile(path)
   try {
@@ -29,9 +31,9 @@ export async function openCsv(
     const stored = position === undefined ? undefined : readFilePosition(path, position, COUNTERS)
     if (stored) refuseChangedFile(path, stored, identity)
     const limits = { blockBytes: BLOCK_BYTES, maxRecordBytes: maxRecordBytes(options) }
-    const layout = await probeCsv(path, file, options, limits)
+    const layout = await probeCsv(path, file, options, limits, isLenient)
     const start = stored ?? { byte: layout.bodyByte, rows: 0 }
-    return new CsvReader({ path, file, identity, layout, limits, start, signal })
+    return new CsvReader({ path, file, identity, layout, limits, start, signal, isLenient })
   } catch (error) {
     await file.close()
     throw error
@@ -50,10 +52,11 @@ interface CsvStart {
   readonly limits: BlockLimits
   readonly start: { readonly byte: number; readonly rows: number }
   readonly signal: AbortSignal
+  readonly isLenient: boolean
 }
 
 /** An open CSV file: rows in batches, or blocks of whole records as they stand in the file. */
-export class CsvReader implements SourceReader<FileRow> {
+export class CsvReader implements SourceReader<FileRecord> {
   readonly path: string
   readonly columns: readonly Column[]
   readonly dialect: CsvDialect
@@ -74,14 +77,15 @@ export class CsvReader implements SourceReader<FileRow> {
     this.#decoder = new CsvDecoder(from.path, from.layout)
   }
 
-  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
-    const { start, signal } = this.#from
+  async *batches(): AsyncGenerator<SourceBatch<FileRecord>> {
+    const { start, signal, isLenient } = this.#from
     const blocks = await this.openBlocks(start.byte)
+    const lenient = isLenient ? this.#decoder.lenient() : undefined
     let rowsRead = start.rows
     try {
       for (let block = await blocks.next(); block; block = await blocks.next()) {
         if (signal.aborted) return
-        const rows = await this.decode(block)
+        const rows = await (lenient?.rows(block) ?? this.decode(block))
         if (rows.length === 0) continue
         rowsRead += rows.length
         const bytesRead = Math.min(blocks.storedBytes, this.total.bytes)
@@ -121,7 +125,7 @@ export class CsvReader implements SourceReader<FileRow> {
     startByte: number,
     { endByte = Infinity, ...others }: Partial<BlockLimits> & { endByte?: number } = {},
   ): Promise<CsvBlocks> {
-    const { path, file, layout } = this.#from
+    const { path, file, layout, isLenient } = this.#from
     const { maxRecordBytes } = this.#from.limits
     const limits = { ...this.#from.limits, ...others }
     const longer = Math.max(maxRecordBytes, limits.blockBytes)
@@ -132,6 +136,7 @@ export class CsvReader implements SourceReader<FileRow> {
       limits: { ...limits, maxRecordBytes: longer },
       startByte,
       endByte,
+      isLenient,
     })
   }
 

@@ -1,12 +1,10 @@
-import { resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { ColumnType, Sink, SourceContext, SourceReader } from '@millrace/processors'
+import type { ColumnType, Sink } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import { checkLimit, openLimited } from '../limited.ts'
-import { STDIN, sourceName } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
+import { textSource } from '../text-source.ts'
 import type { CsvFormatOptions } from './csv-format.ts'
 
 /** Options of {@link csv}. */
@@ -35,7 +33,9 @@ export interface CsvOptions {
 /**
  * Reads a CSV file's records in order, plain or compressed with gzip or zstd (known by content, not
  * by name). Strict: broken quotes, a missing or surplus field, text that is not UTF-8 and a value
- * that doesn't fit its column's type are errors that name file, line and byte, never a guess.
+ * that doesn't fit its column's type are errors that name file, line and byte, never a guess. Under
+ * `--on-error skip` or `dead-letter` a run passes over such a record alone; not so over a quote that is
+ * never closed, behind which nobody can tell where the next record begins.
  *
  * The position is the byte after the last record (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
@@ -44,23 +44,12 @@ export interface CsvOptions {
  */
 export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): FileSource<Row> {
   checkOptions(options)
-  checkLimit('csv', options.limit)
-  const { follow = false, maxRecordBytes = 16 * 1024 * 1024 } = options
-  const live = { format: 'csv', maxRecordBytes, options } as const
-  const open = async (context: SourceContext): Promise<SourceReader<FileRow>> => {
-    // The parsers are loaded when a file is read, not whenever a pipeline is described.
-    if (path === STDIN) return (await import('../live/stdin.ts')).openStdin(live, context)
-    if (follow) return (await import('../live/follow.ts')).openFollowed(path, live, context)
-    return (await import('./csv-reader.ts')).openCsv(path, options, context)
-  }
-  return {
-    kind: 'source',
-    name: sourceName('csv', path),
-    bounded: !follow || path === STDIN,
-    path: path === STDIN ? STDIN : resolve(path),
-    open: async (context) =>
-      (await openLimited(open, options.limit, context)) as unknown as SourceReader<Row>,
-  }
+  const { maxRecordBytes = 16 * 1024 * 1024 } = options
+  const kind = { format: 'csv', maxRecordBytes, options } as const
+  return textSource(path, kind, options, async (context, isLenient) => {
+    const { openCsv } = await import('./csv-reader.ts')
+    return openCsv(path, options, context, isLenient)
+  })
 }
 
 /** Options of {@link csv.files}. */

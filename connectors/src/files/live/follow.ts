@@ -2,16 +2,17 @@ import { UsageError } from '@millrace/core'
 import type { Json, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import type { CsvOptions } from '../csv/csv.ts'
 import { malformed } from '../input-error.ts'
-import type { FileRow } from '../row-maker.ts'
 import { type Block, RecordTooLong } from '../text/block-cutter.ts'
+import type { FileRecord } from '../text/lenient-decoder.ts'
 import { FollowedFile, type GrowingIdentity } from './followed-file.ts'
 import { LiveCsv, type LiveFormat, type LiveHeader, liveNdjson } from './live-format.ts'
 import { RecordCutter } from './record-cutter.ts'
 
 /** What a followed file is. */
-export type LiveKind =
-  | { readonly format: 'ndjson'; readonly maxRecordBytes: number }
-  | { readonly format: 'csv'; readonly maxRecordBytes: number; readonly options: CsvOptions }
+export type LiveKind = { readonly maxRecordBytes: number; readonly isLenient?: boolean } & (
+  | { readonly format: 'ndjson' }
+  | { readonly format: 'csv'; readonly options: CsvOptions }
+)
 
 type FollowPosition = {
   readonly byte: number
@@ -26,7 +27,7 @@ export async function openFollowed(
   path: string,
   kind: LiveKind,
   { position, signal }: SourceContext,
-): Promise<SourceReader<FileRow>> {
+): Promise<SourceReader<FileRecord>> {
   const stored = position === undefined ? undefined : readPosition(path, position)
   const file =
     stored === undefined
@@ -35,7 +36,7 @@ export async function openFollowed(
   return new FollowReader(path, kind, file, stored, signal)
 }
 
-class FollowReader implements SourceReader<FileRow> {
+class FollowReader implements SourceReader<FileRecord> {
   readonly isSample = true
   readonly total = {}
   readonly #path: string
@@ -62,7 +63,7 @@ class FollowReader implements SourceReader<FileRow> {
     this.#signal = signal
   }
 
-  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
+  async *batches(): AsyncGenerator<SourceBatch<FileRecord>> {
     let place = { byte: this.#stored?.byte ?? 0, line: this.#stored?.line ?? 1 }
     let header = this.#stored?.header
     for (;;) {
@@ -79,19 +80,17 @@ class FollowReader implements SourceReader<FileRow> {
   async *#fileBatches(
     start: { byte: number; line: number },
     header: LiveHeader | undefined,
-  ): AsyncGenerator<SourceBatch<FileRow>> {
+  ): AsyncGenerator<SourceBatch<FileRecord>> {
     const { maxRecordBytes } = this.#kind
     const format = formatOf(this.#path, this.#kind, header)
     const cutter = new RecordCutter(start, format.findEnd, maxRecordBytes)
     try {
       for (let bytes = await this.#next(); bytes; bytes = await this.#next()) {
-        const batch = await this.#batch(format, cutter, cutter.take(bytes))
-        if (batch !== undefined) yield batch
+        yield* this.#blockBatches(format, cutter, cutter.take(bytes))
       }
       // A record that was never finished in a file that was cut is nobody's.
       if (this.#signal.aborted || this.#file.isTruncated) return
-      const last = await this.#batch(format, cutter, cutter.end())
-      if (last !== undefined) yield last
+      yield* this.#blockBatches(format, cutter, cutter.end())
     } catch (error) {
       throw error instanceof RecordTooLong ? tooLong(this.#path, cutter, maxRecordBytes) : error
     }
@@ -103,23 +102,24 @@ class FollowReader implements SourceReader<FileRow> {
     return bytes
   }
 
-  async #batch(
+  async *#blockBatches(
     format: LiveFormat & { readonly header?: LiveHeader | undefined },
     cutter: RecordCutter,
-    block: Block | undefined,
-  ): Promise<SourceBatch<FileRow> | undefined> {
-    if (block === undefined) return undefined
-    const rows = await format.rows(block)
-    if (rows.length === 0) return undefined
-    this.#rows += rows.length
-    const { header } = format
-    const position = {
-      ...cutter.place,
-      rows: this.#rows,
-      follows: await this.#file.identity(),
-      ...(header !== undefined && { header }),
+    blocks: Iterable<Block>,
+  ): AsyncGenerator<SourceBatch<FileRecord>> {
+    for (const block of blocks) {
+      const rows = await format.rows(block)
+      if (rows.length === 0) continue
+      this.#rows += rows.length
+      const { header } = format
+      const position = {
+        ...cutter.place,
+        rows: this.#rows,
+        follows: await this.#file.identity(),
+        ...(header !== undefined && { header }),
+      }
+      yield { rows, position, bytesRead: this.#bytesRead, rowsRead: this.#rows }
     }
-    return { rows, position, bytesRead: this.#bytesRead, rowsRead: this.#rows }
   }
 
   close(): Promise<void> {
@@ -129,7 +129,9 @@ class FollowReader implements SourceReader<FileRow> {
 
 /** A fresh one for each file. */
 export function formatOf(path: string, kind: LiveKind, header?: LiveHeader): LiveFormat {
-  return kind.format === 'ndjson' ? liveNdjson(path) : new LiveCsv(path, kind.options, header)
+  const { isLenient = false } = kind
+  if (kind.format === 'ndjson') return liveNdjson(path, isLenient)
+  return new LiveCsv(path, kind.options, isLenient, header)
 }
 
 /** The error for a record without an end. */

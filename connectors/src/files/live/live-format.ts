@@ -1,28 +1,34 @@
 import type { Column } from '@millrace/processors'
-import type { CsvBlock } from '../csv/csv-blocks.ts'
+import { type CsvBlock, badQuote, csvBlock, cutAfter } from '../csv/csv-blocks.ts'
 import { guessDelimiter, nameColumns } from '../csv/csv-columns.ts'
 import { CsvDecoder } from '../csv/csv-decoder.ts'
 import { splitExactly } from '../csv/csv-records.ts'
-import { type CsvScan, scanCsv } from '../csv/csv-scan.ts'
+import { scanCsv } from '../csv/csv-scan.ts'
 import type { CsvOptions } from '../csv/csv.ts'
-import { malformed } from '../input-error.ts'
-import { decodeLines } from '../ndjson/ndjson-decoder.ts'
-import type { FileRow } from '../row-maker.ts'
+import { decodeLines, lenientLines } from '../ndjson/ndjson-decoder.ts'
 import { type Block, findLastLine } from '../text/block-cutter.ts'
+import type { FileRecord } from '../text/lenient-decoder.ts'
 import { placeIn } from '../text/line-number.ts'
 
 /** How records of a live input are found and read; one for each file, since each may begin with a header. */
 export interface LiveFormat {
   readonly findEnd: (bytes: Buffer, isLast: boolean) => number
-  rows(block: Block): Promise<FileRow[]>
+  rows(block: Block): Promise<FileRecord[]>
 }
 
 /** What a file has before its first record, as its position keeps it: CSV's header. */
 export type LiveHeader = { readonly delimiter: string; readonly names: readonly string[] }
 
 /** JSON lines. */
-export function liveNdjson(path: string): LiveFormat {
-  return { findEnd: findLastLine, rows: (block) => decodeLines(path, withoutMark(block)) }
+export function liveNdjson(path: string, isLenient: boolean): LiveFormat {
+  const lenient = isLenient ? lenientLines(path) : undefined
+  return {
+    findEnd: findLastLine,
+    rows: (cut) => {
+      const block = withoutMark(cut)
+      return lenient?.rows(block) ?? decodeLines(path, block)
+    },
+  }
 }
 
 /**
@@ -33,13 +39,14 @@ export class LiveCsv implements LiveFormat {
   readonly #path: string
   readonly #options: CsvOptions
   #header: LiveHeader | undefined
-  #decoder: CsvDecoder | undefined
-  #scan: CsvScan | undefined
+  readonly #isLenient: boolean
+  #decode: ((block: CsvBlock) => Promise<FileRecord[]>) | undefined
 
   /** @param header when the file's was read before. */
-  constructor(path: string, options: CsvOptions, header?: LiveHeader) {
+  constructor(path: string, options: CsvOptions, isLenient: boolean, header?: LiveHeader) {
     this.#path = path
     this.#options = options
+    this.#isLenient = isLenient
     if (header !== undefined) this.#begin(header)
   }
 
@@ -48,28 +55,24 @@ export class LiveCsv implements LiveFormat {
   }
 
   readonly findEnd = (bytes: Buffer, isLast: boolean): number => {
-    this.#scan = scanCsv(
-      bytes,
-      this.#dialect(this.#header?.delimiter ?? firstDelimiter(bytes)),
-      isLast,
-    )
-    return this.#scan.malformed ? bytes.length : this.#scan.end
+    const dialect = this.#dialect(this.#header?.delimiter ?? firstDelimiter(bytes))
+    return cutAfter(scanCsv(bytes, dialect, isLast), bytes, isLast)
   }
 
-  async rows(cut: Block): Promise<FileRow[]> {
+  async rows(cut: Block): Promise<FileRecord[]> {
     let block = withoutMark(cut)
-    if (this.#scan?.malformed) {
-      const { at, reason } = this.#scan.malformed
-      const next = 'Double quotes inside quoted fields, or turn quoting off with quote: "".'
-      throw malformed(await placeIn(this.#path, cut, cut.byte + at), reason, next)
-    }
-    if (this.#decoder === undefined) block = this.#readHeader(block)
-    if (block.bytes.length === 0 || this.#decoder === undefined) return []
-    const scan = scanCsv(block.bytes, this.#dialect(this.#header?.delimiter ?? ','), true)
-    return this.#decoder.decode({ ...block, scan } satisfies CsvBlock)
+    if (this.#decode === undefined) block = await this.#readHeader(block)
+    if (block.bytes.length === 0 || this.#decode === undefined) return []
+    return this.#decode(this.#scanned(block, this.#header?.delimiter ?? ','))
   }
 
-  #readHeader(block: Block): Block {
+  #scanned(block: Block, delimiter: string): CsvBlock {
+    return csvBlock(block, scanCsv(block.bytes, this.#dialect(delimiter), true))
+  }
+
+  async #readHeader(block: Block): Promise<Block> {
+    const { broken } = this.#scanned(block, firstDelimiter(block.bytes))
+    if (broken) throw badQuote(await placeIn(this.#path, block, block.byte + broken.at), broken)
     const { header = true, columns = {} } = this.#options
     const dialect = this.#dialect(this.#options.delimiter ?? firstDelimiter(block.bytes))
     const [first] = splitExactly(block.bytes.toString('utf8'), dialect)
@@ -98,7 +101,9 @@ export class LiveCsv implements LiveFormat {
     })
     this.#header = header
     const dialect = this.#dialect(header.delimiter)
-    this.#decoder = new CsvDecoder(this.#path, { columns, dialect })
+    const decoder = new CsvDecoder(this.#path, { columns, dialect })
+    const lenient = this.#isLenient ? decoder.lenient() : undefined
+    this.#decode = (block) => lenient?.rows(block) ?? decoder.decode(block)
   }
 
   #dialect(delimiter: string): { delimiter: string; quote: string; null: string } {

@@ -37,21 +37,24 @@ export class RecordCutter {
     return { byte: this.#byte, line: this.#line }
   }
 
-  /** The records that end in these bytes, if any. @throws RecordTooLong */
-  take(bytes: Buffer): Block | undefined {
+  /** The records that end in these bytes. @throws RecordTooLong */
+  *take(bytes: Buffer): Generator<Block> {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
-    const end = this.#findEnd(this.#rest, false)
-    if (end > 0) return this.#cut(end, false)
+    while (this.#rest.length > 0) {
+      const end = this.#findEnd(this.#rest, false)
+      if (end === 0) break
+      yield this.#cut(end, false)
+    }
     if (this.#rest.length > this.#maxRecordBytes) throw new RecordTooLong(this.#byte, false)
-    return undefined
   }
 
   /** Nothing more comes: the last record may lack its line end. @throws RecordTooLong */
-  end(): Block | undefined {
-    if (this.#rest.length === 0) return undefined
-    const end = this.#findEnd(this.#rest, true)
-    if (end === 0) throw new RecordTooLong(this.#byte, true)
-    return this.#cut(end, true)
+  *end(): Generator<Block> {
+    while (this.#rest.length > 0) {
+      const end = this.#findEnd(this.#rest, true)
+      if (end === 0) throw new RecordTooLong(this.#byte, true)
+      yield this.#cut(end, true)
+    }
   }
 
   #cut(end: number, isLast: boolean): Block {

@@ -1,8 +1,8 @@
 import { isMainThread } from 'node:worker_threads'
 import type { Json, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 import { unreadable } from '../input-error.ts'
-import type { FileRow } from '../row-maker.ts'
 import { type Block, RecordTooLong } from '../text/block-cutter.ts'
+import type { FileRecord } from '../text/lenient-decoder.ts'
 import { formatOf, type LiveKind, tooLong } from './follow.ts'
 import type { LiveFormat } from './live-format.ts'
 import { RecordCutter } from './record-cutter.ts'
@@ -17,7 +17,7 @@ export async function openStdin(
   kind: LiveKind,
   { position, signal }: SourceContext,
   input: AsyncIterable<Uint8Array> = process.stdin,
-): Promise<SourceReader<FileRow>> {
+): Promise<SourceReader<FileRecord>> {
   if (input === process.stdin && !isMainThread) {
     // Node gives a thread an input of its own, which has ended before it began.
     const next = 'Leave --threads out, or put the input into a file.'
@@ -36,7 +36,7 @@ async function* readAll(
   rowsBefore: number,
   input: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-): AsyncGenerator<SourceBatch<FileRow>> {
+): AsyncGenerator<SourceBatch<FileRecord>> {
   const format = formatOf(NAME, kind)
   const cutter = new RecordCutter({ byte: 0, line: 1 }, format.findEnd, kind.maxRecordBytes)
   const progress = { rows: rowsBefore, bytes: 0 }
@@ -44,27 +44,27 @@ async function* readAll(
     for await (const chunk of untilAborted(input, signal)) {
       if (progress.bytes === 0) refuseCompressed(chunk)
       progress.bytes += chunk.length
-      const batch = await batchOf(format, cutter.take(Buffer.from(chunk)), progress)
-      if (batch !== undefined) yield batch
+      yield* batchesOf(format, cutter.take(Buffer.from(chunk)), progress)
     }
     if (signal.aborted) return
-    const last = await batchOf(format, cutter.end(), progress)
-    if (last !== undefined) yield last
+    yield* batchesOf(format, cutter.end(), progress)
   } catch (error) {
     throw error instanceof RecordTooLong ? tooLong(NAME, cutter, kind.maxRecordBytes) : error
   }
 }
 
-async function batchOf(
+async function* batchesOf(
   format: LiveFormat,
-  block: Block | undefined,
+  blocks: Iterable<Block>,
   progress: { rows: number; readonly bytes: number },
-): Promise<SourceBatch<FileRow> | undefined> {
-  const rows = block === undefined ? [] : await format.rows(block)
-  if (rows.length === 0) return undefined
-  progress.rows += rows.length
-  const position = { rows: progress.rows }
-  return { rows, position, bytesRead: progress.bytes, rowsRead: progress.rows }
+): AsyncGenerator<SourceBatch<FileRecord>> {
+  for (const block of blocks) {
+    const rows = await format.rows(block)
+    if (rows.length === 0) continue
+    progress.rows += rows.length
+    const position = { rows: progress.rows }
+    yield { rows, position, bytesRead: progress.bytes, rowsRead: progress.rows }
+  }
 }
 
 /** Chunks until the input ends or the signal fires; a chunk that comes later stays unread. */

@@ -4,7 +4,9 @@ import { typeOfValue, widerType } from '../json-types.ts'
 import { parseJson } from '../parse-json.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { Block } from '../text/block-cutter.ts'
+import { LenientDecoder } from '../text/lenient-decoder.ts'
 import { placeIn } from '../text/line-number.ts'
+import { lineSpans } from '../text/record-spans.ts'
 import { requireUtf8 } from '../text/require-utf8.ts'
 import { inferType } from '../text/text-values.ts'
 
@@ -27,6 +29,15 @@ export async function decodeLines(path: string, block: Block): Promise<FileRow[]
     }
   }
   return rows
+}
+
+/** Reads blocks of lines without ending at a bad one. */
+export function lenientLines(path: string): LenientDecoder<Block> {
+  return new LenientDecoder(path, {
+    decode: (block) => decodeLines(path, block),
+    spans: ({ bytes }) => lineSpans(bytes),
+    part: (block) => block,
+  })
 }
 
 /** As {@link decodeLines}, without the lines that are no objects. */

@@ -3,13 +3,13 @@ import type { Column, SourceBatch, SourceContext, SourceReader } from '@millrace
 import type { FileIdentity } from '../file-identity.ts'
 import { identifyFile, openFile, readFilePosition, refuseChangedFile } from '../file-identity.ts'
 import { malformed } from '../input-error.ts'
-import type { FileRow } from '../row-maker.ts'
 import type { Block, BlockLimits } from '../text/block-cutter.ts'
 import { BlockCutter, RecordTooLong, findLastLine } from '../text/block-cutter.ts'
 import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'
+import type { FileRecord } from '../text/lenient-decoder.ts'
 import { placeAt } from '../text/line-number.ts'
-import { decodeGoodLines, decodeLines, inferColumns } from './ndjson-decoder.ts'
+import { decodeGoodLines, decodeLines, inferColumns, lenientLines } from './ndjson-decoder.ts'
 
 const BLOCK_BYTES = 256 * 1024
 const COUNTERS = ['byte', 'rows'] as const
@@ -20,6 +20,7 @@ export async function openNdjson(
   path: string,
   maxRecordBytes: number,
   { position, signal }: SourceContext,
+  isLenient = false,
 ): Promise<NdjsonReader> {
   const file = await openFile(path)
   try {
@@ -32,7 +33,8 @@ export async function openNdjson(
       maxRecordBytes: Math.max(maxRecordBytes, BLOCK_BYTES),
     }
     const { columns, isCompressed } = await probeNdjson(path, file, limits)
-    return new NdjsonReader({ path, file, identity, columns, isCompressed, limits, start, signal })
+    const found = { path, file, identity, columns, isCompressed }
+    return new NdjsonReader({ ...found, limits, start, signal, isLenient })
   } catch (error) {
     await file.close()
     throw error
@@ -48,6 +50,7 @@ interface NdjsonStart {
   readonly limits: BlockLimits
   readonly start: { readonly byte: number; readonly rows: number }
   readonly signal: AbortSignal
+  readonly isLenient: boolean
 }
 
 async function probeNdjson(
@@ -98,7 +101,7 @@ async function* readBodies(
 }
 
 /** An open NDJSON file: rows in batches, or blocks of whole lines as they stand in the file. */
-export class NdjsonReader implements SourceReader<FileRow> {
+export class NdjsonReader implements SourceReader<FileRecord> {
   readonly path: string
   readonly identity: FileIdentity
   readonly columns: readonly Column[]
@@ -116,12 +119,13 @@ export class NdjsonReader implements SourceReader<FileRow> {
     this.#from = from
   }
 
-  async *batches(): AsyncGenerator<SourceBatch<FileRow>> {
-    const { path, file, identity, limits, start, signal } = this.#from
+  async *batches(): AsyncGenerator<SourceBatch<FileRecord>> {
+    const { path, file, identity, limits, start, signal, isLenient } = this.#from
+    const lenient = isLenient ? lenientLines(path) : undefined
     let rowsRead = start.rows
     for await (const block of readBodies(path, file, start.byte, limits)) {
       if (signal.aborted) return
-      const rows = await decodeLines(path, block.body)
+      const rows = await (lenient?.rows(block.body) ?? decodeLines(path, block.body))
       if (rows.length === 0) continue
       rowsRead += rows.length
       const position = { byte: block.endByte, rows: rowsRead, file: identity }

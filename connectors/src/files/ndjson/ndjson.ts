@@ -1,11 +1,9 @@
-import { resolve } from 'node:path'
-import type { Sink, SourceContext, SourceReader } from '@millrace/processors'
+import type { Sink } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import { checkLimit, openLimited } from '../limited.ts'
-import { STDIN, sourceName } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
+import { textSource } from '../text-source.ts'
 import type { NdjsonFormatOptions } from './ndjson-format.ts'
 
 /** Options of {@link ndjson}. */
@@ -23,7 +21,8 @@ export interface NdjsonOptions {
 
 /**
  * Reads a file of JSON objects, one a line (NDJSON, JSON Lines), plain or compressed with gzip or
- * zstd (known by content, not by name). A line that is no object is an error that names line and byte.
+ * zstd (known by content, not by name). A line that is no object is an error that names line and byte;
+ * under `--on-error skip` or `dead-letter` a run passes over it.
  *
  * The position is the byte after the last line (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
@@ -31,22 +30,12 @@ export interface NdjsonOptions {
  * reads what it is given.
  */
 export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): FileSource<Row> {
-  checkLimit('ndjson', options.limit)
-  const { follow = false, maxRecordBytes = 16 * 1024 * 1024 } = options
-  const live = { format: 'ndjson', maxRecordBytes } as const
-  const open = async (context: SourceContext): Promise<SourceReader<FileRow>> => {
-    if (path === STDIN) return (await import('../live/stdin.ts')).openStdin(live, context)
-    if (follow) return (await import('../live/follow.ts')).openFollowed(path, live, context)
-    return (await import('./ndjson-reader.ts')).openNdjson(path, maxRecordBytes, context)
-  }
-  return {
-    kind: 'source',
-    name: sourceName('ndjson', path),
-    bounded: !follow || path === STDIN,
-    path: path === STDIN ? STDIN : resolve(path),
-    open: async (context) =>
-      (await openLimited(open, options.limit, context)) as unknown as SourceReader<Row>,
-  }
+  const { maxRecordBytes = 16 * 1024 * 1024 } = options
+  const kind = { format: 'ndjson', maxRecordBytes } as const
+  return textSource(path, kind, options, async (context, isLenient) => {
+    const { openNdjson } = await import('./ndjson-reader.ts')
+    return openNdjson(path, maxRecordBytes, context, isLenient)
+  })
 }
 
 /** Options of {@link ndjson.files}. */

@@ -1,0 +1,43 @@
+import { resolve } from 'node:path'
+import type { SourceContext, SourceReader } from '@millrace/processors'
+import type { FileSource } from './file-source.ts'
+import { checkLimit, openLimited } from './limited.ts'
+import type { LiveKind } from './live/follow.ts'
+import { STDIN, sourceName } from './live/source-name.ts'
+import type { FileRecord } from './text/lenient-decoder.ts'
+
+/** What all text formats can be told. */
+interface TextSourceOptions {
+  readonly limit?: number
+  readonly follow?: boolean
+}
+
+/**
+ * A source of text: a file, one that grows, or standard input.
+ *
+ * @param openFile Opens a file that doesn't grow.
+ */
+export function textSource<Row>(
+  path: string,
+  kind: LiveKind,
+  { limit, follow = false }: TextSourceOptions,
+  openFile: (context: SourceContext, isLenient: boolean) => Promise<SourceReader<FileRecord>>,
+): FileSource<Row> {
+  checkLimit(kind.format, limit)
+  const open = async (isLenient: boolean, context: SourceContext) => {
+    const live = { ...kind, isLenient }
+    // The parsers are loaded when a file is read, not whenever a pipeline is described.
+    if (path === STDIN) return (await import('./live/stdin.ts')).openStdin(live, context)
+    if (follow) return (await import('./live/follow.ts')).openFollowed(path, live, context)
+    return openFile(context, isLenient)
+  }
+  return {
+    kind: 'source',
+    name: sourceName(kind.format, path),
+    bounded: !follow || path === STDIN,
+    path: path === STDIN ? STDIN : resolve(path),
+    open: async (context) =>
+      (await openLimited((inner) => open(false, inner), limit, context)) as SourceReader<Row>,
+    openLenient: (context) => openLimited((inner) => open(true, inner), limit, context),
+  }
+}
