@@ -49,13 +49,25 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   }
 }
 
-/** Copies the binaries where every user of this machine can reach them; done once per version. */
-export async function copyBinaries(binaries: PostgresBinaries): Promise<PostgresBinaries> {
-  const target = path.join(tmpdir(), `millrace-postgres-${binaries.version}-${userId()}`)
-  if (await isOurs(target)) return { ...binaries, root: path.join(target, 'native') }
+/**
+ * Copies the binaries where every user of this machine can reach them; done once per version.
+ *
+ * @param directory where the copy is kept.
+ */
+export async function copyBinaries(
+  binaries: PostgresBinaries,
+  directory = tmpdir(),
+): Promise<PostgresBinaries> {
+  const target = path.join(directory, `millrace-postgres-${binaries.version}-${userId()}`)
+  if (await isOurs(target)) {
+    // A copy that an earlier version made, whose links lead elsewhere.
+    await makeLinks(target)
+    return { ...binaries, root: path.join(target, 'native') }
+  }
   const draft = `${target}.${randomUUID()}`
   const source = path.dirname(binaries.root)
-  await fs.cp(source, draft, { recursive: true })
+  // Else the links of the copy would lead to the original, which may go away.
+  await fs.cp(source, draft, { recursive: true, verbatimSymlinks: true })
   await makeReadable(draft)
   await makeLinks(draft)
   try {
@@ -72,12 +84,17 @@ async function makeLinks(packageRoot: string): Promise<void> {
   const list = path.join(packageRoot, 'native', 'pg-symlinks.json')
   const links = JSON.parse(await fs.readFile(list, 'utf8')) as { source: string; target: string }[]
   for (const { source, target } of links) {
-    try {
-      await fs.symlink(path.basename(source), path.join(packageRoot, target))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
+    await makeLink(path.join(packageRoot, target), path.basename(source))
   }
+}
+
+async function makeLink(link: string, to: string): Promise<void> {
+  const found = await fs.readlink(link).catch(() => undefined)
+  if (found === to) return
+  // Whoever starts a server meanwhile finds the old or the new one.
+  const draft = `${link}.${randomUUID()}`
+  await fs.symlink(to, draft)
+  await fs.rename(draft, link)
 }
 
 async function makeReadable(directory: string): Promise<void> {
