@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { readExactly } from '../file-identity.ts'
 import { damaged } from '../input-error.ts'
-import { zstdFrames } from './zstd-frames.ts'
+import { decompressedBytes, zstdFrames } from './zstd-frames.ts'
 
 /** A file's bytes in order, decompressed. */
 export interface ByteReader {
@@ -156,7 +156,7 @@ class CompressedReader implements ByteReader {
 
 function gunzip(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const stored = Readable.from(chunks)
-  const decompress = createGunzip()
+  const decompress = createGunzip({ chunkSize: decompressedBytes })
   stored.on('error', (error) => decompress.destroy(error))
   // Whoever iterates is told by the iterator. After that there is nobody to tell: the file may be
   // closed while a last piece of it is still asked for.

@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream'
 import { createZstdDecompress } from 'node:zlib'
 
+/** Of each piece: with Node's own 16 KiB, handing pieces from thread to thread costs more than decompressing. */
+export const decompressedBytes = 256 * 1024
+
 /**
  * Decompresses zstd, all frames of it. Node's own stream ends with the first frame that ends inside a
  * chunk and drops, without a word, what comes after it; so what it has not consumed goes to a new one.
@@ -8,7 +11,7 @@ import { createZstdDecompress } from 'node:zlib'
 export async function* zstdFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const input = new Unconsumed(chunks)
   while (await input.hasMore()) {
-    const decompress = createZstdDecompress()
+    const decompress = createZstdDecompress({ chunkSize: decompressedBytes })
     const stored = Readable.from(input.feed(() => decompress.bytesWritten))
     stored.on('error', (error) => decompress.destroy(error))
     stored.pipe(decompress)
