@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Log, PartitionDescription, TopicDescription } from '@millrace/core'
 import { Interrupt } from '../interrupt.ts'
+import { columnList } from '../columns-option.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import type { RecordFormat, RecordPrinter } from '../records/record-printer.ts'
@@ -50,11 +51,7 @@ export default function define(command: Command): void {
         .choices(['text', 'json', 'value', 'csv', 'parquet'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
-    .option(
-      '--columns <names>',
-      'of csv and parquet; default: those of the records',
-      commaSeparated,
-    )
+    .option('--columns <names>', 'of csv and parquet; default: those of the records', columnList)
     .addOption(logOption())
     .addHelpText('after', examples)
     .action(consume)
@@ -68,10 +65,6 @@ Examples:
   millrace consume flights --offset -10 --exit
   millrace consume flights --offset 2026-01-31T12:00Z -o json | jq .value
   millrace consume flights --from-beginning -e -o parquet > flights.parquet`
-
-function commaSeparated(text: string): string[] {
-  return text.split(',')
-}
 
 async function consume(name: string, options: ConsumeOptions): Promise<void> {
   const { withTopicSuggestion } = await import('../topic-suggestion.ts')
@@ -127,7 +120,11 @@ async function printerOf(
   signal: AbortSignal,
 ): Promise<RecordPrinter> {
   const { linePrinter } = await import('../records/record-printer.ts')
-  if (output !== 'csv' && output !== 'parquet') return linePrinter(plan.topic.name, output)
+  if (output !== 'csv' && output !== 'parquet') {
+    if (columns === undefined) return linePrinter(plan.topic.name, output)
+    const { UsageError } = await import('@millrace/core')
+    throw new UsageError('USAGE', '--columns is for tables: -o csv, or -o parquet.')
+  }
   const { expectPlaceFor, tablePrinter } = await import('../records/table-printer.ts')
   expectPlaceFor(output, group)
   return tablePrinter(output, columns ?? [], log, plan, count ?? Infinity, signal)

@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
+import { columnList, type Pair, pairs } from '../columns-option.ts'
 import { positiveInteger } from '../numbers.ts'
 
 /** What `millrace load` can be told. */
@@ -26,9 +27,6 @@ export interface LoadCommandOptions {
   readonly name?: string
   readonly quiet?: boolean
 }
-
-/** `name=value`. */
-export type Pair = readonly [name: string, value: string]
 
 /** Gives the command its options. */
 export function addLoadOptions(command: Command): void {
@@ -83,14 +81,4 @@ function addInput(command: Command): void {
     )
     .option('--from-table <name>', 'of a database: the table to load')
     .option('--query <sql>', 'of a database: what to load')
-}
-
-function columnList(text: string): string[] {
-  return text.split(',').map((column) => column.trim())
-}
-
-function pairs(text: string, before: readonly Pair[] = []): readonly Pair[] {
-  const at = text.lastIndexOf('=')
-  if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]]
-  throw new InvalidArgumentError('It must have the form NAME=VALUE.')
 }

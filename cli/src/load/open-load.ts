@@ -1,6 +1,5 @@
 import {
   type ColumnMapping,
-  type ColumnType,
   csv,
   type CsvOptions,
   type FileSource,
@@ -10,37 +9,12 @@ import {
   postgres,
 } from '@millrace/connectors'
 import { UsageError } from '@millrace/core'
+import { typeNamed } from './column-types.ts'
 import { filesOf } from './load-files.ts'
-import type { LoadCommandOptions, Pair } from './load-options.ts'
+import type { LoadCommandOptions } from './load-options.ts'
 
 type Row = Record<string, unknown>
 type Format = 'parquet' | 'csv' | 'ndjson'
-
-/** Names of types that people know from SQL, beside those of columns. */
-const types: Readonly<Record<string, ColumnType>> = {
-  boolean: 'boolean',
-  bool: 'boolean',
-  int: 'int32',
-  integer: 'int32',
-  int32: 'int32',
-  bigint: 'int64',
-  int64: 'int64',
-  double: 'float64',
-  float8: 'float64',
-  float64: 'float64',
-  numeric: 'decimal',
-  decimal: 'decimal',
-  text: 'string',
-  string: 'string',
-  bytea: 'bytes',
-  bytes: 'bytes',
-  timestamptz: 'timestamp',
-  timestamp: 'timestamp',
-  date: 'date',
-  uuid: 'uuid',
-  json: 'json',
-  jsonb: 'json',
-}
 
 /**
  * Turns the words of `millrace load` into a load.
@@ -103,7 +77,9 @@ export function mappingOf({ columns, rename, skip, type }: LoadCommandOptions): 
     ...(columns !== undefined && { names: columns }),
     ...(rename !== undefined && { rename: Object.fromEntries(rename) }),
     ...(skip !== undefined && { skip }),
-    ...(type !== undefined && { types: Object.fromEntries(type.map(typeOf)) }),
+    ...(type !== undefined && {
+      types: Object.fromEntries(type.map(([column, name]) => [column, typeNamed(column, name)])),
+    }),
   }
 }
 
@@ -127,14 +103,6 @@ function csvOptions(options: LoadCommandOptions): CsvOptions {
     ...(options.null !== undefined && { null: options.null }),
     ...(header === false && { header }),
   }
-}
-
-function typeOf([column, name]: Pair): [string, ColumnType] {
-  const type = types[name.toLowerCase()]
-  if (type !== undefined) return [column, type]
-  throw usage(
-    `--type ${column}=${name}: no such type. There are: ${Object.keys(types).join(', ')}.`,
-  )
 }
 
 function formatOf(file: string): Format {

@@ -1,4 +1,5 @@
 import { UsageError } from '@millrace/core'
+import { lines } from './lines.ts'
 import { type ProducedRecord, recordFromJson } from './record-json.ts'
 
 interface LineFormat {
@@ -7,19 +8,26 @@ interface LineFormat {
 }
 
 /**
- * How a line becomes a record: its bytes as they are, cut at the key separator, or as JSON.
- *
- * @returns a function of the line and its number, which names that number when the line is no record.
+ * Reads lines from standard input as records: their bytes as they are, cut at the key separator, or as
+ * JSON. A line that is no record is named by its number, once those before it were given.
  */
-export function lineReader(format: LineFormat): (line: Buffer, number: number) => ProducedRecord {
+export async function* lineRecords(format: LineFormat): AsyncGenerator<Iterable<ProducedRecord>> {
   const separator = Buffer.from((format.keySeparator ?? '').replaceAll('\\t', '\t'))
-  return (line, number) => {
-    if (format.input === 'lines') return splitLine(line, number, separator)
-    try {
-      return recordFromJson(line.toString())
-    } catch (cause) {
-      throw badLine(number, (cause as Error).message, cause)
+  let number = 0
+  function* recordsOf(some: readonly Buffer[]): Generator<ProducedRecord> {
+    for (const line of some) {
+      number += 1
+      yield format.input === 'json' ? parseLine(line, number) : splitLine(line, number, separator)
     }
+  }
+  for await (const some of lines(process.stdin)) yield recordsOf(some)
+}
+
+function parseLine(line: Buffer, number: number): ProducedRecord {
+  try {
+    return recordFromJson(line.toString())
+  } catch (cause) {
+    throw badLine(number, (cause as Error).message, cause)
   }
 }
 

@@ -8,6 +8,8 @@ import {
   type RowEncoder,
   RowMisfit,
 } from '@millrace/connectors/formats'
+import { didYouMean } from '../did-you-mean.ts'
+import { say } from '../talk.ts'
 import { type FetchedRecords, type ReadPlan, readPartitions } from './read-partitions.ts'
 import { textOf } from './record-json.ts'
 import { eachRecord, type PrintedRecords, type RecordPrinter } from './record-printer.ts'
@@ -87,6 +89,7 @@ class TablePrinter implements RecordPrinter {
     const needsMore = this.#widen(rows)
     if (needsMore && this.#encoder !== undefined) throw this.#columnsChanged(fetched, rows)
     if (count === 0) return { bytes: new Uint8Array(0), count, next }
+    if (this.#encoder === undefined) this.#sayUnknown()
     this.#encoder ??= this.#begin()
     for (const [i, value] of rows.values.entries()) {
       this.#add(
@@ -114,6 +117,15 @@ class TablePrinter implements RecordPrinter {
         ? known
         : this.#columns.map((name) => known.find((column) => column.name === name) ?? { name })
     return this.#format.begin(chosen, new Set())
+  }
+
+  /** A column that is misspelt would be there, and empty. */
+  #sayUnknown(): void {
+    const known = this.#layout.columns.map(({ name }) => name)
+    for (const name of this.#columns.filter((each) => !known.includes(each))) {
+      const hint = didYouMean(name, known) || ` They have: ${known.join(', ')}.`
+      say(`The first records have no column "${name}".${hint}`)
+    }
   }
 
   #widen({ keys, values }: Rows): boolean {
