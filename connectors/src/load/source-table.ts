@@ -85,9 +85,19 @@ export class SourceTable {
     } catch (error) {
       await session.close()
       if (!isServerError(error)) throw error
+      const [code, next] =
+        query === undefined
+          ? ([
+              'TABLE_NOT_FOUND',
+              'Name a table there, with its schema: --from-table shop.orders.',
+            ] as const)
+          : ([
+              'DATABASE_REFUSED',
+              'Mend the query; psql on that database shows where it fails.',
+            ] as const)
       throw new UsageError(
-        'TABLE_NOT_FOUND',
-        `${label} can't be read: ${wordsOf(error)} (${codeOf(error)}).`,
+        code,
+        `${label} can't be read: ${wordsOf(error)} (${codeOf(error)}). ${next}`,
         { cause: error, facts: { database: database.label } },
       )
     }
@@ -135,11 +145,19 @@ export class SourceTable {
     await this.#session.query(
       `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${this.settingsSql}`,
     )
+    let refusal: unknown
+    const watched: TakeCopyData = (messages, rows) =>
+      take(messages, rows).catch((error: unknown) => {
+        refusal = error
+        throw error
+      })
     try {
       const sql = `COPY (${this.#selectSql}) TO STDOUT WITH (FORMAT ${format})`
-      await this.#session.copyOut(sql, take)
+      await this.#session.copyOut(sql, watched)
     } catch (error) {
-      throw isServerError(error) && verdictOf(error) !== 'retry' ? this.#unreadable(error) : error
+      // What another server says to the rows is not this one's fault.
+      const isOurs = error !== refusal && isServerError(error) && verdictOf(error) !== 'retry'
+      throw isOurs ? this.#unreadable(error) : error
     } finally {
       if (!this.#session.isBroken) await this.#session.rollback()
     }
