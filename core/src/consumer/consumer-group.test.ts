@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FencedError } from '../errors.ts'
 import { nodeClock, sleep } from '../io/index.ts'
 import type { GroupMember, Log, SyncGroupRequest } from '../log.ts'
+import { Producer } from '../producer/index.ts'
 import { drain, Reading, SMALL, take, type TextBatch, until, valuesOf } from './reading-fixture.ts'
 
 const reading = new Reading()
@@ -53,6 +54,27 @@ describe('a group', () => {
     await one.close()
     await two.close()
     await Promise.all([loop, other])
+  })
+
+  it('has its positions stored by a transaction with the records, or not at all', async () => {
+    await reading.write(0, 'a1', 'a2')
+    await reading.log.createTopic({ name: 'out' })
+    const consumer = reading.consume({ group: 'g', ...SMALL })
+    const producer = new Producer(reading.log, { transactionalId: 'p' })
+    const copy = async (batch: TextBatch): Promise<void> => {
+      await producer.beginTransaction()
+      for (const value of valuesOf(batch)) void producer.send({ topic: 'out', value })
+      await producer.flush()
+    }
+    await copy(await take(consumer))
+    await producer.commitTransaction([consumer.positions()])
+    await copy(await take(consumer))
+    await producer.abortTransaction()
+    await producer.close()
+    await consumer.close()
+    expect(await reading.log.readPositions('g')).toMatchObject([{ position: { offset: 1 } }])
+    expect(valuesOf(await take(reading.consume({ topics: ['out'] })))).toEqual(['a1'])
+    expect(valuesOf(await take(reading.consume({ group: 'g', ...SMALL })))).toEqual(['a2'])
   })
 
   it('goes on without a member whose batch takes too long, and that batch cannot be committed', async () => {

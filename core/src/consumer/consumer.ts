@@ -4,7 +4,13 @@
  */
 import { ClosedError, FencedError, RejectedError, UsageError } from '../errors.ts'
 import { type Clock, nodeClock } from '../io/index.ts'
-import type { FetchRequest, FindOffsetRequest, Log, StoredPosition } from '../log.ts'
+import type {
+  FetchRequest,
+  FindOffsetRequest,
+  GroupPositions,
+  Log,
+  StoredPosition,
+} from '../log.ts'
 import type { Position, TopicPartition } from '../record.ts'
 import { retryUnavailable } from '../retry.ts'
 import { bytes } from '../serdes/bytes.ts'
@@ -118,14 +124,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    * @throws FencedError GENERATION_FENCED: the partition was taken away since; nothing was stored.
    */
   async commit(batch?: ConsumerBatch<K, V>): Promise<void> {
-    const { group } = this.#options
-    if (group === undefined) {
-      throw new UsageError('USAGE', 'Only a consumer with a group can commit: give it one.')
-    }
-    const positions = batch === undefined ? this.#uncommitted() : [this.#positionAfter(batch)]
+    const request = this.positions(batch)
+    const { positions, member } = request
     if (positions.length === 0) return
-    const member = this.#membership?.member
-    const request = member === undefined ? { group, positions } : { group, positions, member }
     try {
       await retryUnavailable(this.#clock, COMMIT_RETRY, () => this.#log.commitPositions(request))
     } catch (error) {
@@ -138,6 +139,22 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       const cursor = this.#cursors.get(nameOf({ topic, partition }))
       if (cursor !== undefined) cursor.committedOffset = position.offset
     }
+  }
+
+  /**
+   * What {@link Consumer.commit} would store, for a transaction to store together with its records:
+   * `producer.commitTransaction([consumer.positions(batch)])`. After an abort `seek` back, or start anew.
+   *
+   * @throws FencedError GENERATION_FENCED: the partition was taken away since.
+   */
+  positions(batch?: ConsumerBatch<K, V>): GroupPositions {
+    const { group } = this.#options
+    if (group === undefined) {
+      throw new UsageError('USAGE', 'Only a consumer with a group can commit: give it one.')
+    }
+    const positions = batch === undefined ? this.#uncommitted() : [this.#positionAfter(batch)]
+    const member = this.#membership?.member
+    return member === undefined ? { group, positions } : { group, positions, member }
   }
 
   /**
