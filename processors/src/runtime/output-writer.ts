@@ -1,7 +1,8 @@
-import { type Encoded, partitionOfKey } from '@millrace/core'
+import type { Encoded } from '@millrace/core'
 import type { NamedKey, StreamRecord } from '../operators/record.ts'
 import type { StageOutput } from '../plan.ts'
 import type { Topic } from '../topic.ts'
+import { KeyWriter, type WrittenKey } from './key-writer.ts'
 import type { TransactionalWriter } from './transactional-writer.ts'
 
 /** Takes a record that cannot be written; throws, or has it passed over. */
@@ -23,6 +24,7 @@ export class OutputWriter {
   readonly #writer: TransactionalWriter
   readonly #refuse: Refuse
   readonly #partitions: number
+  readonly #keys: KeyWriter
   /** Of an output that keeps the last record per key: this epoch's, by encoded key. */
   readonly #last = new Map<string, Kept>()
   #keyless = 0
@@ -33,15 +35,14 @@ export class OutputWriter {
     this.#writer = writer
     this.#refuse = refuse
     this.#partitions = writer.partitionsOf(output.topic.name)
+    this.#keys = new KeyWriter(output.topic, goesByHash(output) ? this.#partitions : 0)
   }
 
   write(record: StreamRecord, task: number): void {
     try {
-      const { keyOf } = this.#topic
-      const streamKey = record.key as NamedKey | null
-      const named = keyOf === undefined || record.value === null ? streamKey : keyOf(record.value)
-      const key = named === null ? null : this.#topic.key.encode(named)
-      const partition = this.#partitionOf(named, key, record, task)
+      const written = this.#keys.write(record.value, record.key as NamedKey | null)
+      const partition = this.#partitionOf(written, record, task)
+      const key = written.encoded
       if (this.#output.lastPerKey && key !== null) {
         const identity = typeof key === 'string' ? key : Buffer.from(key).toString('latin1')
         // In the order of last changes: of two keys that are one row of the sink, the later one stays.
@@ -72,11 +73,19 @@ export class OutputWriter {
     this.#writer.append(name, partition, key, encoded, timeMs, headers)
   }
 
-  #partitionOf(named: NamedKey | null, key: Encoded, record: StreamRecord, task: number): number {
+  #partitionOf(
+    { named, encoded, partition }: WrittenKey,
+    record: StreamRecord,
+    task: number,
+  ): number {
     if (this.#output.partition === 'task') return task
     const { partitionBy } = this.#topic
     if (partitionBy !== undefined) return partitionBy(named, record.value, this.#partitions)
-    if (key !== null) return partitionOfKey(key, this.#partitions)
+    if (encoded !== null) return partition
     return Math.floor(this.#keyless++ / STICKY_RECORDS) % this.#partitions
   }
+}
+
+function goesByHash({ partition, topic }: StageOutput): boolean {
+  return partition !== 'task' && topic.partitionBy === undefined
 }
