@@ -53,7 +53,7 @@ export class TopologyBuilder {
     if (target.kind === 'sink' && this.#hasSink(target.name)) {
       throw this.#invalid(
         `two streams end in ${target.name}, and each would undo the other's position; ` +
-          `merge them first, merge(a, b).to(…), or name one of the two: { name: '…' }.`,
+          `merge them first, merge(a, b).to(…), or name one of the two where it takes a name.`,
       )
     }
     const id = this.#free(`${input} → ${target.name}`)
