@@ -10,6 +10,12 @@ export function pairs(text: string, before: readonly Pair[] = []): readonly Pair
   throw new InvalidArgumentError('It must have the form NAME=VALUE.')
 }
 
+/** Reads a word that can't be left empty. */
+export function nonEmpty(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It is empty.')
+}
+
 /** Reads names separated by commas. */
 export function columnList(text: string): string[] {
   const names = text.split(',').map((column) => column.trim())

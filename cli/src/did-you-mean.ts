@@ -1,3 +1,10 @@
+/** The nearest of the names; where none is near, those that there are, as long as they are few. */
+export function nearestOrAll(typed: string, names: readonly string[]): string {
+  if (names.length > 20) return didYouMean(typed, names)
+  const all = names.length === 0 ? ' There are none yet.' : ` There are: ${names.join(', ')}.`
+  return didYouMean(typed, names) || all
+}
+
 /** ` Did you mean "x"?` for the nearest of the names, or nothing when none is near. */
 export function didYouMean(typed: string, names: Iterable<string>): string {
   let best: string | undefined

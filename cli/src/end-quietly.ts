@@ -4,4 +4,8 @@ export function endQuietlyWithReader(): void {
     if (error.code === 'EPIPE') process.exit()
     throw error
   })
+  // The work goes on, though nobody listens to what is said of it.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 }

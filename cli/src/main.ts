@@ -46,9 +46,12 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 some records went to the dead letters,
             4 cannot connect or in use, 130 interrupted and drained.
 MILLRACE_DEBUG=1 adds stacks to errors; NO_COLOR=1 drops colours.`
 
-/** `millrace help run` is `millrace run --help`. */
+/** `millrace help run` is `millrace run --help`; of a command that is none, only the name is of interest. */
 function helpLast(words: readonly string[]): string[] {
-  return words[0] === 'help' ? [...words.slice(1), '--help'] : [...words]
+  const asked = words[0] === 'help' ? [...words.slice(1), '--help'] : [...words]
+  const [command = ''] = asked
+  const isNone = /^[^-]/.test(command) && commands.every(({ name }) => name !== command)
+  return isNone ? [command] : asked
 }
 
 function version(): string {

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { UsageError } from '@millrace/core'
 import { isPipeline, type Pipeline } from '@millrace/processors'
@@ -17,10 +18,22 @@ export function urlOf(script: string): URL {
  */
 export async function pipelineOf(script: string): Promise<Pipeline> {
   expectFile(script)
+  expectScript(script)
   const exported = (await import(urlOf(script).href)) as { default?: unknown }
   if (isPipeline(exported.default)) return exported.default
   throw new UsageError(
     'USAGE',
     `${script} has no pipeline as its default export. Write \`export default pipeline('name', …)\`.`,
   )
+}
+
+/** A script may lack an ending, as Node has it. */
+const endings = ['', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
+
+function expectScript(path: string): void {
+  if (statSync(path).isDirectory()) {
+    throw new UsageError('USAGE', `${path} is a directory. Name the script in it.`)
+  }
+  if (endings.includes(extname(path))) return
+  throw new UsageError('USAGE', `${path} is no script: those end in .ts, .mts, .js or .mjs.`)
 }

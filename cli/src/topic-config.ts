@@ -1,6 +1,6 @@
 import type { TopicConfig } from '@millrace/core'
 import { InvalidArgumentError } from 'commander'
-import { didYouMean } from './did-you-mean.ts'
+import { nearestOrAll } from './did-you-mean.ts'
 
 type Setting = keyof TopicConfig
 
@@ -40,7 +40,7 @@ export function topicSetting(
   const [name = '', ...rest] = text.split('=')
   if (!isSetting(name)) {
     throw new InvalidArgumentError(
-      `There is no setting "${name}".${didYouMean(name, Object.keys(units))}`,
+      `There is no setting "${name}".${nearestOrAll(name, Object.keys(units))}`,
     )
   }
   return { ...before, [name]: settingValue(name, rest.join('=')) }

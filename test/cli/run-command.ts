@@ -15,6 +15,8 @@ export type Kill = (signal: NodeJS.Signals) => void
 export interface CommandOptions {
   readonly cwd?: string
   readonly stdin?: string
+  /** Standard input does not end with {@link CommandOptions.stdin}. */
+  readonly keepStdinOpen?: boolean
   readonly env?: Readonly<Record<string, string>>
   /** Called once, when standard error matches for the first time. */
   readonly onceSaid?: { readonly text: RegExp; readonly act: (kill: Kill) => void }
@@ -78,7 +80,8 @@ export function runCommand(
     onceSaid.act(kill)
     onceSaid = undefined
   })
-  child.stdin.on('error', () => {}).end(stdin)
+  child.stdin.on('error', () => {}).write(stdin)
+  if (options.keepStdinOpen !== true) child.stdin.end()
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Log, PartitionDescription, TopicDescription } from '@millrace/core'
 import { Interrupt } from '../interrupt.ts'
-import { columnList } from '../columns-option.ts'
+import { columnList, nonEmpty } from '../columns-option.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { nonNegativeInteger, positiveInteger } from '../numbers.ts'
 import type { RecordFormat, RecordPrinter } from '../records/record-printer.ts'
@@ -36,7 +36,11 @@ export default function define(command: Command): void {
     )
     .option('-p, --partition <number>', 'only this partition', nonNegativeInteger)
     .option('-n, --count <count>', 'stop after that many records', positiveInteger)
-    .option('-g, --group <name>', 'go on where the group has got to, and commit what is printed')
+    .option(
+      '-g, --group <name>',
+      'go on where the group has got to, and commit what is printed',
+      nonEmpty,
+    )
     .option('-e, --exit', 'stop at the end of what is there now')
     .addOption(
       new Option('--isolation-level <level>', 'whether to wait for transactions to be committed')
@@ -67,12 +71,13 @@ Examples:
   millrace consume flights --from-beginning -e -o parquet > flights.parquet`
 
 async function consume(name: string, options: ConsumeOptions): Promise<void> {
-  const { withTopicSuggestion } = await import('../topic-suggestion.ts')
+  const { makeTopic, withTopicSuggestion } = await import('../topic-suggestion.ts')
   const interrupt = new Interrupt('')
   try {
     const access = options.group === undefined ? 'read-only' : 'read-write'
     await withLog(options, access, async (log) => {
-      const topic = await withTopicSuggestion(log, name, () => log.describeTopic(name))
+      const describe = () => log.describeTopic(name)
+      const topic = await withTopicSuggestion(log, name, describe, makeTopic)
       await print(log, topic, options, interrupt.signal)
     })
     process.exitCode = interrupt.code
@@ -110,6 +115,13 @@ async function print(
     if (left === 0) break
   }
   await writeData(await printer.end())
+  if (exit && left === (count ?? Infinity) && isDefaultStart(options)) {
+    say(`Nothing came: that is only what is new. --from-beginning prints what is in ${topic.name}.`)
+  }
+}
+
+function isDefaultStart({ fromBeginning, offset, group }: ConsumeOptions): boolean {
+  return fromBeginning !== true && offset === undefined && group === undefined
 }
 
 /** @throws UsageError where the format can't go. */

@@ -1,6 +1,6 @@
 import type { GroupDescription, Log, StoredPosition } from '@millrace/core'
 import type { Command } from 'commander'
-import { didYouMean } from '../did-you-mean.ts'
+import { nearestOrAll } from '../did-you-mean.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { type OutputOption, outputOption, printRows } from '../table.ts'
 import { say } from '../talk.ts'
@@ -46,7 +46,7 @@ async function expectGroup(log: Log, group: string): Promise<void> {
   const names = (await log.listGroups()).map((each) => each.group)
   if (names.includes(group)) return
   const { UsageError } = await import('@millrace/core')
-  throw new UsageError('USAGE', `There is no group "${group}".${didYouMean(group, names)}`)
+  throw new UsageError('USAGE', `There is no group "${group}".${nearestOrAll(group, names)}`)
 }
 
 async function lagRow(log: Log, { topic, partition, position }: StoredPosition) {

@@ -1,6 +1,7 @@
 import type { Producer, TopicDescription } from '@millrace/core'
 import { type Command, Option } from 'commander'
-import { columnList, pairs } from '../columns-option.ts'
+import { Interrupt } from '../interrupt.ts'
+import { columnList, nonEmpty, pairs } from '../columns-option.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { counted, nonNegativeInteger } from '../numbers.ts'
 import type { CsvInput } from '../records/csv-input.ts'
@@ -25,7 +26,7 @@ export default function define(command: Command): void {
         .choices(['lines', 'json', 'csv'])
         .default('lines'),
     )
-    .option('-K, --key-separator <text>', 'lines are KEY<text>VALUE; \\t is a tab')
+    .option('-K, --key-separator <text>', 'lines are KEY<text>VALUE; \\t is a tab', nonEmpty)
     .option('--key <columns>', 'CSV: columns that make the key', columnList)
     .option('--type <column=type>', 'CSV: int64, float64, boolean, json; else text', pairs)
     .option('--delimiter <character>', 'CSV: between fields; tab as \\t (default: as in line 1)')
@@ -45,23 +46,31 @@ Examples:
 
 async function produce(topic: string, options: ProduceOptions): Promise<void> {
   const { Producer } = await import('@millrace/core')
-  const { withTopicSuggestion } = await import('../topic-suggestion.ts')
-  const records = await recordsOf(options)
-  await withLog(options, 'read-write', async (log) => {
-    const described = await withTopicSuggestion(log, topic, () => log.describeTopic(topic))
-    const producer = new Producer(log)
-    try {
-      const count = await sendAll(producer, described, records, options)
-      if (options.quiet !== true) say(`Appended ${counted(count, 'record')} to ${topic}.`)
-    } finally {
-      await producer.close()
-    }
-  })
+  const { makeTopic, withTopicSuggestion } = await import('../topic-suggestion.ts')
+  const interrupt = new Interrupt('')
+  try {
+    const records = await recordsOf(options, interrupt.signal)
+    await withLog(options, 'read-write', async (log) => {
+      const describe = () => log.describeTopic(topic)
+      const described = await withTopicSuggestion(log, topic, describe, makeTopic)
+      const producer = new Producer(log)
+      try {
+        const count = await sendAll(producer, described, records, options)
+        if (options.quiet !== true) say(`Appended ${counted(count, 'record')} to ${topic}.`)
+      } finally {
+        await producer.close()
+      }
+    })
+    process.exitCode = interrupt.code
+  } finally {
+    interrupt.stop()
+  }
 }
 
 /** What comes on standard input, some at a time. @throws UsageError options of another format. */
 async function recordsOf(
   options: ProduceOptions,
+  signal: AbortSignal,
 ): Promise<AsyncIterable<Iterable<ProducedRecord>>> {
   const { input, keySeparator } = options
   const ofCsv = (['key', 'type', 'delimiter'] as const).find((name) => options[name] !== undefined)
@@ -70,9 +79,9 @@ async function recordsOf(
     const next = input === 'csv' ? 'name the columns of the key: --key COLUMNS' : 'leave it out'
     throw await usage(`--key-separator is for lines; with -i ${input} ${next}.`)
   }
-  if (input === 'csv') return (await import('../records/csv-input.ts')).csvRecords(options)
+  if (input === 'csv') return (await import('../records/csv-input.ts')).csvRecords(options, signal)
   const { lineRecords } = await import('../records/record-lines.ts')
-  return lineRecords({ input, ...(keySeparator !== undefined && { keySeparator }) })
+  return lineRecords({ input, ...(keySeparator !== undefined && { keySeparator }) }, signal)
 }
 
 async function usage(message: string): Promise<Error> {

@@ -2,7 +2,7 @@ import { MalformedRecord } from '@millrace/processors'
 import { jsonText, openStdin } from '@millrace/connectors/formats'
 import { UsageError } from '@millrace/core'
 import type { Pair } from '../columns-option.ts'
-import { didYouMean } from '../did-you-mean.ts'
+import { nearestOrAll } from '../did-you-mean.ts'
 import { typeNamed } from '../load/column-types.ts'
 import type { ProducedRecord } from './record-json.ts'
 
@@ -21,14 +21,16 @@ const recordBytesMax = 16 * 1024 * 1024
  * Reads CSV with a header from standard input: each record is a JSON object, its columns the properties.
  * Records before a bad one are given before it is said.
  */
-export async function* csvRecords(input: CsvInput): AsyncGenerator<Iterable<ProducedRecord>> {
+export async function* csvRecords(
+  input: CsvInput,
+  signal: AbortSignal,
+): AsyncGenerator<Iterable<ProducedRecord>> {
   const { key, type = [], delimiter } = input
   const options = {
     columns: Object.fromEntries(type.map(([column, name]) => [column, jsonType(column, name)])),
     ...(delimiter !== undefined && { delimiter: delimiter === '\\t' ? '\t' : delimiter }),
   }
   const kind = { format: 'csv', isLenient: true, maxRecordBytes: recordBytesMax, options } as const
-  const { signal } = new AbortController()
   const reader = await openStdin(kind, { position: undefined, signal })
   for await (const { rows } of reader.batches()) yield recordsOf(rows, key)
 }
@@ -48,8 +50,7 @@ function* recordsOf(
 function keyOf(row: Row, names: readonly string[]): Uint8Array {
   const missing = names.find((name) => !Object.hasOwn(row, name))
   if (missing !== undefined) {
-    const columns = Object.keys(row)
-    const hint = didYouMean(missing, columns) || ` There are: ${columns.join(', ')}.`
+    const hint = nearestOrAll(missing, Object.keys(row))
     throw new UsageError('USAGE', `--key ${missing}: the header has no such column.${hint}`)
   }
   return Buffer.from(jsonText(Object.fromEntries(names.map((name) => [name, row[name]]))))

@@ -1,3 +1,4 @@
+import { untilAborted } from '@millrace/connectors/formats'
 import { UsageError } from '@millrace/core'
 import { lines } from './lines.ts'
 import { type ProducedRecord, recordFromJson } from './record-json.ts'
@@ -11,7 +12,10 @@ interface LineFormat {
  * Reads lines from standard input as records: their bytes as they are, cut at the key separator, or as
  * JSON. A line that is no record is named by its number, once those before it were given.
  */
-export async function* lineRecords(format: LineFormat): AsyncGenerator<Iterable<ProducedRecord>> {
+export async function* lineRecords(
+  format: LineFormat,
+  signal: AbortSignal,
+): AsyncGenerator<Iterable<ProducedRecord>> {
   const separator = Buffer.from((format.keySeparator ?? '').replaceAll('\\t', '\t'))
   let number = 0
   function* recordsOf(some: readonly Buffer[]): Generator<ProducedRecord> {
@@ -20,7 +24,11 @@ export async function* lineRecords(format: LineFormat): AsyncGenerator<Iterable<
       yield format.input === 'json' ? parseLine(line, number) : splitLine(line, number, separator)
     }
   }
-  for await (const some of lines(process.stdin)) yield recordsOf(some)
+  for await (const some of lines(untilAborted(process.stdin, signal))) {
+    // Half a line is none.
+    if (signal.aborted) return
+    yield recordsOf(some)
+  }
 }
 
 function parseLine(line: Buffer, number: number): ProducedRecord {

@@ -1,6 +1,6 @@
 // What the command line prints records with; not part of the package `millrace`.
 export { csvFormat } from './csv/csv-format.ts'
-export { openStdin } from './live/stdin.ts'
+export { openStdin, untilAborted } from './live/stdin.ts'
 export { jsonText } from '../json-text.ts'
 export { Layout } from './out/layout.ts'
 export type { OutFormat, RowEncoder } from './out/row-encoder.ts'

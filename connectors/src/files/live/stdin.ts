@@ -68,7 +68,7 @@ async function* batchesOf(
 }
 
 /** Chunks until the input ends or the signal fires; a chunk that comes later stays unread. */
-async function* untilAborted(
+export async function* untilAborted(
   input: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
