@@ -8,6 +8,7 @@ import {
   SimulatedMachine,
 } from '@millrace/core/testing'
 import { Administrator } from './administrator.ts'
+import { Bystander } from './bystander.ts'
 import { DIRECTORY } from './directory.ts'
 import { type CrashPlan, DiskWatch, drawCrashPlan } from './crash-plan.ts'
 import { Model } from './model.ts'
@@ -20,7 +21,7 @@ import { World } from './world.ts'
 import { type Actor, IdempotentProducer, plainAppender, Transactor } from './writers.ts'
 
 const SESSIONS = 6
-const OPERATIONS_A_SESSION = 85
+const OPERATIONS_A_SESSION = 95
 
 const calm: FaultRates = { short: 0, slow: 0, readEio: 0, writeEio: 0, syncEio: 0, enospc: 0 }
 
@@ -60,6 +61,7 @@ class Life {
   readonly #transactors: readonly Transactor[]
   readonly #actors: readonly Actor[]
   readonly #groups: readonly string[]
+  readonly #bystander: Bystander
   #hasLostPower = false
 
   constructor(seed: number, tally: Tally) {
@@ -70,7 +72,7 @@ class Life {
     this.#administrator = new Administrator(world)
     this.#transactors = [new Transactor(world, 'first'), new Transactor(world, 'second')]
     const keeper = new PositionKeeper(world, 'readers')
-    this.#groups = [keeper.group, ...this.#transactors.map(({ name }) => name)]
+    const groups = [keeper.group, ...this.#transactors.map(({ name }) => name)]
     this.#actors = [
       plainAppender(world),
       new IdempotentProducer(world),
@@ -80,6 +82,8 @@ class Life {
       keeper,
       this.#administrator,
     ]
+    this.#groups = groups
+    this.#bystander = new Bystander(world, groups)
   }
 
   async session(): Promise<void> {
@@ -92,7 +96,8 @@ class Life {
     if (ending !== 'closed' || random.chance(2)) this.#end(ending)
     // Answers that were given before the crash still reach those who asked.
     await setImmediate()
-    if (this.#hasLostPower) this.#model.losePower()
+    if (this.#hasLostPower) this.#bystander.die()
+    this.#model.lose(this.#hasLostPower ? 'power' : 'process')
     this.#hasLostPower = false
     this.#tally.count('commit left unanswered', this.#model.died())
   }
@@ -150,8 +155,15 @@ class Life {
     if (weather.enospc > 0) this.#fillDisk()
     world.budget = operations
     world.isUsed = true
-    await Promise.all(this.#actors.map((actor) => this.#keepBusy(actor)))
-    return this.#close()
+    await Promise.all([...this.#actors, this.#bystander].map((actor) => this.#keepBusy(actor)))
+    const ending = await this.#close()
+    const hasRoom = this.#machine.disk.capacityBytes === Number.POSITIVE_INFINITY
+    // Without room, the last may not have been marked as visible.
+    if (ending === 'closed' && hasRoom && weather.enospc === 0) {
+      world.budget = 1000
+      await this.#bystander.seesAll()
+    }
+    return ending
   }
 
   async #open(): Promise<Log | undefined> {
@@ -160,6 +172,7 @@ class Life {
       return await open(DIRECTORY, { ports: this.#world.ports })
     } catch (error) {
       const isDiskError = error instanceof Error && /EIO|ENOSPC|disk/i.test(error.message)
+      this.#expectNoOpenFile()
       if (isDiskError) return undefined
       throw error
     } finally {
@@ -192,7 +205,9 @@ class Life {
   }
 
   async #keepBusy(actor: Actor): Promise<void> {
-    while (this.#world.budget > 0) await actor.step()
+    const { ports } = this.#world
+    // The bystander outlives its session.
+    while (this.#world.budget > 0 && this.#world.ports === ports) await actor.step()
   }
 
   #decay(): Promise<void> {
@@ -205,7 +220,14 @@ class Life {
     if (this.#transactors.some(({ isOpen }) => isOpen)) this.#tally.count('transaction left open')
     this.#world.isUsed = false
     const closed = await this.#world.attempt('close', () => this.#world.log.close())
+    this.#expectNoOpenFile()
     return closed.kind === 'done' ? 'closed' : 'failed'
+  }
+
+  /** Whatever was opened has been closed. */
+  #expectNoOpenFile(): void {
+    const { openFiles } = this.#world.ports.fileSystem
+    promise(openFiles.length === 0, () => `still open: ${openFiles.join(', ')}`)
   }
 
   /** Leaves the disk a little room only. */
@@ -228,6 +250,7 @@ class Life {
     } else {
       this.#tally.count('crash: kill −9')
       this.#machine.kill()
+      this.#bystander.outlived()
       if (this.#world.random.chance(2)) this.#machine.disk.evict()
     }
     if (this.#world.random.chance(2)) this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY

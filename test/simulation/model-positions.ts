@@ -7,6 +7,8 @@ interface SentPosition {
   readonly stored: StoredPosition
   readonly transaction: ModelTransaction | undefined
   isAcknowledged: boolean
+  /** Refused, or gone in a crash: it must never be found. */
+  isVoid: boolean
 }
 
 /** The positions of all groups: what was stored, and what may have been. */
@@ -14,6 +16,8 @@ export class ModelPositions {
   readonly #topics: ReadonlyMap<string, ModelTopic>
   /** By group and partition: the last position known to be stored, then those that may be. */
   readonly #positions = new Map<string, SentPosition[]>()
+  /** All that were ever sent, in order, for readers who lag behind. */
+  readonly #history = new Map<string, SentPosition[]>()
 
   constructor(topics: ReadonlyMap<string, ModelTopic>) {
     this.#topics = topics
@@ -22,9 +26,12 @@ export class ModelPositions {
   /** A position is being stored; from now on it may be found. Its metadata must be unique. */
   send(group: string, stored: StoredPosition, transaction?: ModelTransaction): void {
     const key = positionKey(group, stored)
-    const sent = this.#positions.get(key) ?? []
-    sent.push({ stored, transaction, isAcknowledged: false })
-    this.#positions.set(key, sent)
+    const sent = { stored, transaction, isAcknowledged: false, isVoid: false }
+    for (const list of [this.#positions, this.#history]) {
+      const known = list.get(key)
+      if (known === undefined) list.set(key, [sent])
+      else known.push(sent)
+    }
   }
 
   /** A position was acknowledged: those before it must never be found again. */
@@ -42,7 +49,7 @@ export class ModelPositions {
   refused(group: string, stored: StoredPosition): void {
     const sent = this.#positions.get(positionKey(group, stored)) ?? []
     const index = sent.findIndex((one) => one.stored.metadata === stored.metadata)
-    if (index >= 0) sent.splice(index, 1)
+    for (const refused of index < 0 ? [] : sent.splice(index, 1)) refused.isVoid = true
   }
 
   /** Compares a group's positions with what must be there, and learns from them; none may be on its way. */
@@ -65,12 +72,37 @@ export class ModelPositions {
     }
   }
 
+  /**
+   * Compares what a reader beside the owner finds, who may lag behind but never goes back.
+   *
+   * @param latest which position it found last, by partition.
+   */
+  readBeside(group: string, found: readonly StoredPosition[], latest: Map<string, number>): void {
+    for (const stored of found) {
+      const key = positionKey(group, stored)
+      const history = this.#history.get(key) ?? []
+      const index = history.findIndex((one) => one.stored.metadata === stored.metadata)
+      promise(
+        index >= 0 && history[index]?.isVoid === false,
+        () => `${key}: ${stored.metadata}, read beside the owner, was refused or never stored`,
+      )
+      promise(
+        index >= (latest.get(key) ?? 0),
+        () => `${key}: read beside the owner, it went back to ${stored.metadata}`,
+      )
+      latest.set(key, index)
+      this.#foundPosition(history[index], stored.position, key, false)
+    }
+  }
+
   #topicOf(key: string): ModelTopic | undefined {
     const [, id] = key.split('/')
     return [...this.#topics.values()].find((topic) => topic.id === id)
   }
 
-  #lostPosition({ stored, transaction }: SentPosition, key: string): void {
+  #lostPosition(lost: SentPosition, key: string): void {
+    const { stored, transaction } = lost
+    lost.isVoid = true
     if (transaction === undefined) return
     promise(
       transaction.state !== 'committed',
@@ -80,14 +112,19 @@ export class ModelPositions {
     if (transaction.state === 'committing') transaction.state = 'aborted'
   }
 
-  #foundPosition(sent: SentPosition | undefined, found: Position, key: string): void {
+  #foundPosition(
+    sent: SentPosition | undefined,
+    found: Position,
+    key: string,
+    isLatest = true,
+  ): void {
     const expected = sent?.stored.position
     promise(
       expected?.offset === found.offset && expected.leaderEpoch === found.leaderEpoch,
       () => `${key}: stored ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`,
     )
     if (sent === undefined) return
-    sent.isAcknowledged = true
+    if (isLatest) sent.isAcknowledged = true
     const { transaction } = sent
     if (transaction === undefined) return
     promise(

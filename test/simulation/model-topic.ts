@@ -1,4 +1,4 @@
-import type { TopicConfig } from '@millrace/core'
+import type { Compression, TopicConfig } from '@millrace/core'
 import { promise } from './promise.ts'
 
 /** What a life has found out about the end of a transaction. */
@@ -19,6 +19,7 @@ export interface SentBatch {
   readonly count: number
   sizeBytes: number
   readonly timestampMs: number
+  readonly compression: Compression
   readonly sentAtElapsedMs: number
   /** Which process sent it, counted from 0; several may begin at one moment. */
   readonly sentInSession: number
@@ -102,9 +103,10 @@ export class ModelPartition {
     this.durableOffset = Math.max(this.durableOffset, offset)
   }
 
-  /** The power goes: records that were only written may be gone, or not. */
-  losePower(): void {
-    if (this.topic.config.durability !== 'os') return
+  /** The process ends, or the power goes with it: records that were not meant to survive that may be gone, or not. */
+  lose(how: 'process' | 'power'): void {
+    const { durability } = this.topic.config
+    if (durability === 'fsync' || (durability === 'os' && how === 'process')) return
     for (const batch of this.sent) {
       if (batch.state === 'durable' && batch.baseOffset >= this.durableOffset) batch.state = 'sent'
     }
@@ -118,6 +120,12 @@ export class ModelPartition {
       startOffset >= this.startOffset,
       () => `${this.name}: the start went back from ${this.startOffset} to ${startOffset}`,
     )
+    this.mayStartAt(startOffset, mayExpire)
+    this.startOffset = startOffset
+  }
+
+  /** Somebody sees the partition start at `startOffset`, for good or not. */
+  mayStartAt(startOffset: number, mayExpire: (batch: SentBatch) => boolean): void {
     for (
       let offset = Math.max(this.startOffset, this.trimRequested);
       offset < startOffset;
@@ -130,7 +138,6 @@ export class ModelPartition {
           `${this.name}: offset ${offset} was deleted although nobody asked and it is not old enough`,
       )
     }
-    this.startOffset = startOffset
   }
 }
 

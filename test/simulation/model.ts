@@ -37,14 +37,19 @@ export class Model implements Batches {
     this.#running.add(batch.transaction)
   }
 
-  /** Compares what a fetch gave with what must be there, and learns from it. */
+  /**
+   * Compares what a fetch gave with what must be there, and learns from it.
+   *
+   * @returns The batches that were seen.
+   */
   read(
     partition: ModelPartition,
     from: number,
     isolation: 'read_uncommitted' | 'read_committed',
     fetched: FetchedPartition,
-  ): void {
+  ): ReadonlySet<SentBatch> {
     const isCommitted = isolation === 'read_committed'
+    const batches = new Set<SentBatch>()
     const seen = new Set<number>()
     const reader = new BatchReader(fetched.batches, { checkCrc: true })
     let last = -1
@@ -72,6 +77,7 @@ export class Model implements Batches {
       )
       last = reader.offset
       seen.add(id)
+      batches.add(batch)
       partition.place(batch, reader.offset - (id - batch.firstId), reader.leaderEpoch)
       if (isCommitted) this.#seenCommitted(batch, where)
     }
@@ -84,6 +90,7 @@ export class Model implements Batches {
       if (id !== undefined && !seen.has(id))
         this.#missing(id, isCommitted, `${partition.name} offset ${offset}`)
     }
+    return batches
   }
 
   #seenCommitted({ transaction }: SentBatch, where: string): void {
@@ -131,8 +138,8 @@ export class Model implements Batches {
     }
   }
 
-  losePower(): void {
-    for (const { partitions } of this.topics.values()) for (const one of partitions) one.losePower()
+  lose(how: 'process' | 'power'): void {
+    for (const { partitions } of this.topics.values()) for (const one of partitions) one.lose(how)
   }
 
   /**

@@ -17,8 +17,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'directory of a new segment not synced',
     file: 'core/src/storage/segment-files.ts',
-    find: '  await disk.syncDirectory(directory)\n  return new Segment(',
-    replace: '  return new Segment(',
+    find: '    await disk.syncDirectory(directory)\n    return new Segment(',
+    replace: '    return new Segment(',
   },
   {
     name: 'renamed without a sync of the file',
@@ -108,8 +108,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'part of a refused write left in the file',
     file: 'core/src/storage/partition.ts',
-    find: '() => active.file.truncate(active.sizeBytes)',
+    find: '() => file.truncate(sizeBytes)',
     replace: '() => Promise.resolve()',
+  },
+  {
+    name: 'refused write cut off, but not for good',
+    file: 'core/src/storage/partition.ts',
+    find: 'file.truncate(sizeBytes))\n    await this.#disk.sync(file)\n',
+    replace: 'file.truncate(sizeBytes))\n',
   },
   {
     name: 'retention by the time of records',
@@ -134,5 +140,42 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'core/src/storage/log-clock.ts',
     find: 'boot !== undefined && boot.id === last.bootId',
     replace: 'boot === undefined',
+  },
+  {
+    name: 'reader beside the owner sees what is not durable yet',
+    file: 'core/src/embedded/read-only-partition.ts',
+    find: 'const isDone = (): boolean => log.endOffset >= watermark.visibleOffset',
+    replace: 'const isDone = (): boolean => watermark.visibleOffset < 0',
+  },
+  {
+    name: 'reader beside the owner goes by markers that came after the decisions it knows',
+    file: 'core/src/embedded/read-only-partition.ts',
+    find: '.filter(({ offset }) => offset < this.#horizon)',
+    replace: '.filter(({ offset }) => offset >= 0)',
+  },
+  {
+    name: 'reader beside the owner passes over the snapshot of a compacted journal',
+    file: 'core/src/embedded/read-only-topics.ts',
+    find: 'this.#journalOffset = log.startOffset',
+    replace: 'this.#journalOffset = log.endOffset',
+  },
+  {
+    name: 'commit decided before readers beside the owner can see its records',
+    file: 'core/src/transactions/coordinator.ts',
+    find: '      await Promise.all(Array.from(toSync, (partition) => partition.watermarkSettled()))\n',
+    replace: '',
+  },
+  {
+    name: 'stale watermark believed after a power loss',
+    file: 'core/src/embedded/read-only-topics.ts',
+    find: 'boot.id !== recoveredInBoot',
+    replace: "boot.id === ''",
+  },
+  {
+    name: 'batch numbered without a look into what its compression holds',
+    file: 'core/src/batch/batch-reader.ts',
+    find: '    this.bytes = decompress(header.compression, records, this.#decompressedBytesMax)\n    this.#position = 0\n',
+    replace:
+      '    this.bytes = decompress(header.compression, records, this.#decompressedBytesMax)\n    this.#position = start\n',
   },
 ]

@@ -1,35 +1,112 @@
-import type { FetchedPartition, Position } from '@millrace/core'
-import type { ModelPartition } from './model-topic.ts'
+import type { FetchedPartition, Log, Position } from '@millrace/core'
+import type { ModelPartition, ModelTransaction, SentBatch } from './model-topic.ts'
 import { promise } from './promise.ts'
 import type { World } from './world.ts'
 import type { Actor } from './writers.ts'
 
 type Isolation = 'read_uncommitted' | 'read_committed'
 
+/** What to read of a partition, and by whom. */
+export interface Look {
+  readonly partition: ModelPartition
+  readonly position: Position
+  readonly isolation: Isolation
+  readonly maxBytes?: number
+  /** Another one than the owner's. */
+  readonly log?: Log
+}
+
 /** Reads one partition once; undefined when nothing can be said about the answer. */
-export async function fetchOnce(
-  world: World,
-  partition: ModelPartition,
-  position: Position,
-  isolation: Isolation,
-  maxBytes = 4096,
-): Promise<FetchedPartition | undefined> {
+export async function fetchOnce(world: World, look: Look): Promise<FetchedPartition | undefined> {
+  const { partition, position, isolation, maxBytes = 4096, log = world.log } = look
   world.tally.count('fetch')
-  const target = { topic: partition.topic.name, partition: partition.partition }
   const outcome = await world.attempt('fetch', () =>
-    world.log.fetch({
+    log.fetch({
       isolation,
       maxWaitMs: 0,
       maxBytes,
-      partitions: [{ ...target, topicId: partition.topic.id, position, maxBytes }],
+      partitions: [{ ...placeOf(partition), position, maxBytes }],
     }),
   )
   if (outcome.kind !== 'done') return undefined
   const fetched = outcome.value.partitions[0]
+  const batches = compare(world, look, fetched)
+  return batches === undefined ? undefined : fetched
+}
+
+/**
+ * Reads several partitions at once, as only a process beside the owner or a careful reader does: of a
+ * transaction they show all or nothing.
+ *
+ * @returns Where to go on in each partition that answered.
+ */
+export async function fetchTogether(
+  world: World,
+  looks: readonly Look[],
+  log: Log,
+): Promise<FetchedPartition[]> {
+  const isolation = 'read_committed'
+  const partitions = looks.map(({ partition, position, maxBytes = 4096 }) => ({
+    ...placeOf(partition),
+    position,
+    maxBytes,
+  }))
+  world.tally.count('fetch')
+  const request = { isolation, maxWaitMs: 0, maxBytes: 65_536, partitions } as const
+  const outcome = await world.attempt('fetch together', () => log.fetch(request))
+  if (outcome.kind !== 'done') return []
+  const answers = new Map<ModelPartition, FetchedPartition>()
+  const transactions = new Set<ModelTransaction>()
+  for (const [index, look] of looks.entries()) {
+    const fetched = outcome.value.partitions[index]
+    const batches = compare(world, look, fetched)
+    if (batches === undefined || fetched === undefined) continue
+    answers.set(look.partition, fetched)
+    for (const { transaction } of batches) if (transaction) transactions.add(transaction)
+  }
+  for (const transaction of transactions) wholeIn(world, transaction, answers)
+  return [...answers.values()]
+}
+
+function placeOf({ topic, partition }: ModelPartition): {
+  topic: string
+  topicId: string
+  partition: number
+} {
+  return { topic: topic.name, topicId: topic.id, partition }
+}
+
+/** What was seen of a transaction in one partition must be decided in all others of the same answer. */
+function wholeIn(
+  world: World,
+  transaction: ModelTransaction,
+  answers: ReadonlyMap<ModelPartition, FetchedPartition>,
+): void {
+  for (const { partition, baseOffset } of transaction.batches) {
+    const answer = answers.get(partition)
+    if (answer === undefined) continue
+    if (baseOffset < Math.max(answer.lastStableOffset, answer.startOffset)) continue
+    // Another transaction, still open, may stand before it.
+    const waitsFor = world.model.batchOf(partition.idAt[answer.lastStableOffset])?.transaction
+    const isHeldBack = answer.lastStableOffset < answer.highWatermark && waitsFor !== transaction
+    promise(
+      isHeldBack,
+      () =>
+        `${transaction.name} is to be seen, but not in ${partition.name} at ${baseOffset}: stable up to ${answer.lastStableOffset} of ${answer.highWatermark}, where ${waitsFor?.name} begins`,
+    )
+  }
+  world.tally.count('transaction seen whole')
+}
+
+/** Compares an answer with the model; undefined when nothing can be said about it. */
+function compare(
+  world: World,
+  { partition, position, isolation }: Look,
+  fetched: FetchedPartition | undefined,
+): ReadonlySet<SentBatch> | undefined {
   promise(fetched !== undefined, () => `${partition.name}: a fetch answered nothing`)
   if (fetched.error === undefined) {
-    world.model.read(partition, position.offset, isolation, fetched)
-    return fetched
+    return world.model.read(partition, position.offset, isolation, fetched)
   }
   if (world.corruptAnswers !== undefined && fetched.error.code === 'CORRUPT_DATA') {
     world.corruptAnswers += 1
@@ -41,7 +118,7 @@ export async function fetchOnce(
     fetched.error.code === 'OFFSET_OUT_OF_RANGE' && position.offset < fetched.startOffset
   // Readers of a topic that is only written may have seen what a power loss then took.
   const isLost =
-    partition.topic.config.durability === 'os' &&
+    partition.topic.config.durability !== 'fsync' &&
     isOneOf(fetched.error.code, 'POSITION_DIVERGED', 'OFFSET_OUT_OF_RANGE')
   // A read that the disk refuses is an error for that range, and says nothing about the log.
   const isReadError = /EIO/.test(JSON.stringify(fetched.error))
@@ -63,11 +140,18 @@ export async function readAll(
   partition: ModelPartition,
   isolation: Isolation,
   startOffset: number,
+  log = world.log,
 ): Promise<{ last: FetchedPartition; batches: Uint8Array[] } | undefined> {
   let position: Position = { offset: startOffset, leaderEpoch: -1 }
   const batches: Uint8Array[] = []
   for (;;) {
-    const fetched = await fetchOnce(world, partition, position, isolation, 16_384)
+    const fetched = await fetchOnce(world, {
+      partition,
+      position,
+      isolation,
+      maxBytes: 16_384,
+      log,
+    })
     if (fetched === undefined) return undefined
     if (fetched.batches.length > 0) batches.push(fetched.batches)
     const end = isolation === 'read_committed' ? fetched.lastStableOffset : fetched.highWatermark
@@ -108,7 +192,11 @@ export class Reader implements Actor {
       offset: partition.startOffset,
       leaderEpoch: -1,
     }
-    const fetched = await fetchOnce(this.#world, partition, position, 'read_committed')
+    const fetched = await fetchOnce(this.#world, {
+      partition,
+      position,
+      isolation: 'read_committed',
+    })
     if (fetched === undefined) this.#positions.delete(partition)
     else {
       const next = { offset: fetched.nextOffset, leaderEpoch: fetched.nextLeaderEpoch }
@@ -121,7 +209,7 @@ export class Reader implements Actor {
     const offset =
       partition.startOffset + this.#world.random.integer(Math.max(1, end - partition.startOffset))
     const isolation = this.#world.random.chance(2) ? 'read_uncommitted' : 'read_committed'
-    await fetchOnce(this.#world, partition, { offset, leaderEpoch: -1 }, isolation)
+    await fetchOnce(this.#world, { partition, position: { offset, leaderEpoch: -1 }, isolation })
   }
 }
 

@@ -30,6 +30,10 @@ const floors = {
   'append refused, disk full': 20,
   'log failed': 20,
   append: 50_000,
+  'append: gzip': 5000,
+  'append: snappy': 5000,
+  'append: lz4': 5000,
+  'append: zstd': 5000,
   'append answered as duplicate': 200,
   'transaction committed': 2000,
   'transaction aborted': 500,
@@ -46,6 +50,12 @@ const floors = {
   'partitions added': 50,
   'opened twice': 100,
   'bit rot noticed': 100,
+  'transaction seen whole': 1000,
+  'beside the owner: opened': 1000,
+  'beside the owner: read': 5000,
+  'beside the owner: read after its end': 500,
+  'beside the owner: positions read': 500,
+  'beside the owner: all seen': 300,
 } as const
 
 /** An event that lives count. */

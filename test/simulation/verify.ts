@@ -88,7 +88,11 @@ async function verifyPartition(
   partition.decidedOffset = decided?.last.nextOffset ?? partition.startOffset
   if (end > partition.startOffset) {
     const offset = partition.startOffset + world.random.integer(end - partition.startOffset)
-    await fetchOnce(world, partition, { offset, leaderEpoch: -1 }, 'read_uncommitted')
+    await fetchOnce(world, {
+      partition,
+      position: { offset, leaderEpoch: -1 },
+      isolation: 'read_uncommitted',
+    })
     await lookUpTime(world, partition)
   }
 }

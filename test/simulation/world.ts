@@ -1,5 +1,6 @@
 import {
   type AppendResult,
+  type Compression,
   ClosedError,
   FailedError,
   FencedError,
@@ -36,6 +37,17 @@ interface Session {
   isOpened: boolean
   hasLostPower: boolean
 }
+
+/** Each batch may be of another one, whatever its topic says. */
+const compressions: readonly Compression[] = [
+  'none',
+  'none',
+  'none',
+  'gzip',
+  'snappy',
+  'lz4',
+  'zstd',
+]
 
 /** Everything that one life's actors share. */
 export class World {
@@ -147,6 +159,7 @@ export class World {
       count,
       // In 2001, and not in order: retention must not care.
       timestampMs: 1_000_000_000_000 + this.random.integer(1_000_000),
+      compression: this.random.pick(compressions),
       sentAtElapsedMs: this.elapsedMs,
       sentInSession: this.#sessions.length - 1,
       transaction,
@@ -164,6 +177,7 @@ export class World {
     const bytes = this.#encode(batch, sequence)
     const { partition } = batch
     this.tally.count('append')
+    if (batch.compression !== 'none') this.tally.count(`append: ${batch.compression}`)
     const outcome = await this.attempt('append', () =>
       this.log.append({
         topic: partition.topic.name,
@@ -241,6 +255,7 @@ export class World {
     }
     const bytes = this.#writer.finish({
       ...sequence,
+      compression: batch.compression,
       isTransactional: batch.transaction !== undefined,
     })
     batch.sizeBytes = bytes.length

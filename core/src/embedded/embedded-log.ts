@@ -221,12 +221,10 @@ export class EmbeddedLog implements Log {
       for (const partition of topics.partitions) partition.wake()
       await retention.close()
       await transactions.settled()
-      await topics.settled()
-      const closing = topics.partitions.map((partition) => partition.close())
-      const closed = await Promise.allSettled(closing)
+      const failures = await topics.close()
       await transactions.close()
       await journal.close()
-      for (const result of closed) if (result.status === 'rejected') throw result.reason
+      for (const { reason } of failures) throw reason
       await topics.noteClosed()
       // Perhaps it failed in the background, where nobody was told.
       disk.assertUsable()

@@ -26,6 +26,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
   const disk = new Disk(ports.fileSystem, directory)
   const { lock, meta } = await claimDirectory(ports, disk, processIdentity())
   let journal: Journal | undefined
+  let topics: Topics | undefined
   try {
     const { registry, time, isClosedInOrder } = await beginEpoch(disk, ports, meta.logId)
     const { leaderEpoch } = registry
@@ -33,7 +34,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
     await forgetDeletedTopics(journal, registry)
     const transactions = new TransactionCoordinator(journal, ports.clock)
     const { clock, random } = ports
-    const topics = await Topics.open(
+    topics = await Topics.open(
       {
         disk,
         clock,
@@ -44,6 +45,10 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
       registry,
       isClosedInOrder,
     )
+    // From then on readers beside this process go by the watermarks, so those come first.
+    const recovered = [journal, ...topics.partitions]
+    await Promise.allSettled(recovered.map((partition) => partition.watermarkSettled()))
+    await topics.noteRecovered(ports.clock.boot?.()?.id)
     await transactions.resume(topics.partitions)
     const { logId } = meta
     const retention = new RetentionTimer(clock, topics, time)
@@ -61,6 +66,7 @@ export async function openEmbedded(directory: string, ports: Ports): Promise<Emb
       groups: new GroupCoordinator({ clock, random }),
     })
   } catch (error) {
+    await topics?.close()
     await journal?.close().catch(() => {
       // The error that is thrown says more.
     })
@@ -87,6 +93,7 @@ async function beginEpoch(
     topics: before?.topics ?? [],
     deleted: before?.deleted ?? [],
     moment: time.moment(),
+    ...(before?.recoveredInBoot === undefined ? {} : { recoveredInBoot: before.recoveredInBoot }),
   }
   await writeRegistry(disk, registry)
   return { registry, time, isClosedInOrder }
@@ -122,9 +129,16 @@ async function openJournal(
     config: { ...DEFAULT_TOPIC_CONFIG, maxMessageBytes: 2 ** 31 - 1 },
     isClosedInOrder: false,
   })
-  const { damage } = partition.log
-  if (damage !== undefined) throw damagedFile(damage.file, damage.reason, damage.position)
-  const state = new JournalState()
-  await replayJournal(partition.log, state, partition.log.startOffset)
-  return new Journal(partition, state, opening.clock)
+  try {
+    const { damage, startOffset } = partition.log
+    if (damage !== undefined) throw damagedFile(damage.file, damage.reason, damage.position)
+    const state = new JournalState()
+    await replayJournal(partition.log, state, startOffset)
+    return new Journal(partition, state, opening.clock)
+  } catch (error) {
+    await partition.close().catch(() => {
+      // The error that is thrown says more.
+    })
+    throw error
+  }
 }

@@ -35,7 +35,7 @@ export async function openReadOnly(directory: string, ports: Ports): Promise<Log
       { facts: { directory } },
     )
   }
-  const topics = new ReadOnlyTopics(fileSystem, directory, meta.logId)
+  const topics = new ReadOnlyTopics({ fileSystem, clock: ports.clock }, directory, meta.logId)
   await topics.refresh()
   return new ReadOnlyLog(topics, ports.clock, { logId: meta.logId, url: directory })
 }

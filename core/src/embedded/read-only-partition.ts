@@ -1,6 +1,7 @@
 import type { File, FileSystem } from '../io/index.ts'
 import { readSmallFile } from '../storage/checkpoint.ts'
 import { LEADER_EPOCH_FILE, LeaderEpochs } from '../storage/leader-epochs.ts'
+import type { ScanEnd } from '../storage/scan.ts'
 import { loadBatches } from '../storage/load-batches.ts'
 import type { Marker } from '../storage/load-batches.ts'
 import { readPartitionCheckpoint } from '../storage/partition-checkpoint.ts'
@@ -11,6 +12,8 @@ import { readWatermark, WATERMARK_FILE } from '../storage/watermark.ts'
 import type { Watermark } from '../storage/watermark.ts'
 import { transactionKey } from '../transactions/journal-state.ts'
 import type { Decision, TransactionPartition } from '../transactions/journal-state.ts'
+
+const NONE: Watermark = { segment: 0, position: 0, visibleOffset: 0 }
 
 /** A partition that another process may be writing; this one only follows it and changes no byte. */
 export class ReadOnlyPartition {
@@ -42,14 +45,20 @@ export class ReadOnlyPartition {
   }
 
   /** Step 1: notes what is visible before the journal is read. */
-  async noteHorizon(): Promise<void> {
-    this.#horizon = (await this.#readWatermark())?.visibleOffset ?? 0
+  async noteHorizon(isCold: boolean): Promise<void> {
+    const visibleOffset = (await this.#readWatermark())?.visibleOffset ?? 0
+    this.#horizon = isCold ? Number.POSITIVE_INFINITY : visibleOffset
   }
 
-  /** Step 2: reads what the owner has made visible since; readers do not see it yet. */
-  async load(): Promise<void> {
+  /**
+   * Step 2: reads what the owner has made visible since; readers do not see it yet.
+   *
+   * @param isCold nobody has written since the machine started: all that is whole counts, as in recovery.
+   */
+  async load(isCold: boolean): Promise<void> {
     const { log } = this
-    const watermark = await this.#readWatermark()
+    const written = await this.#readWatermark()
+    const watermark = isCold ? { ...(written ?? NONE), visibleOffset: Infinity } : written
     if (watermark === undefined || log.damage !== undefined) return
     await this.#readEpochs()
     const bases = await this.#listSegments()
@@ -61,14 +70,20 @@ export class ReadOnlyPartition {
     log.producers.keep()
   }
 
+  /** The transactions whose markers were there before the journal was read, and so were decided then. */
+  get decided(): string[] {
+    return this.#markers.filter(({ offset }) => offset < this.#horizon).map(transactionKey)
+  }
+
   /**
    * Step 3, in one go for all partitions: shows what was loaded, as far as the journal read in between
    * decided it. A marker that came later decides nothing yet: elsewhere its transaction may not be
    * loaded as a whole.
    *
+   * @param decided what the journal may have forgotten by then: those of all partitions.
    * @returns Whether readers see more than before.
    */
-  publish(decisions: ReadonlyMap<string, Decision>): boolean {
+  publish(decisions: ReadonlyMap<string, Decision>, decided: ReadonlySet<string>): boolean {
     const { log } = this
     const { visibleOffset, lastStableOffset } = log
     for (const { producerId, producerEpoch } of log.transactions.list()) {
@@ -76,8 +91,9 @@ export class ReadOnlyPartition {
       if (decision === undefined) continue
       log.transactions.decide(producerId, producerEpoch, decision.outcome, log.endOffset)
     }
-    this.#markers = this.#markers.filter(({ producerId, producerEpoch, outcome, offset }) => {
-      if (offset >= this.#horizon) return true
+    this.#markers = this.#markers.filter((marker) => {
+      if (!decided.has(transactionKey(marker))) return true
+      const { producerId, producerEpoch, outcome, offset } = marker
       log.transactions.decide(producerId, producerEpoch, outcome, offset)
       return false
     })
@@ -132,13 +148,7 @@ export class ReadOnlyPartition {
       if (log.damage !== undefined) return
       const segment = log.segments.find(({ baseOffset }) => baseOffset === base)
       if (segment === undefined || segment !== log.segments.at(-1)) continue
-      const to = await sizeOf(segment.file)
-      const end = await loadBatches(log, segment, {
-        to,
-        checkCrc: false,
-        isDone,
-        onMarker: (marker) => void this.#markers.push(marker),
-      })
+      const end = await this.#loadSegment(segment, watermark, isDone)
       const isSynced =
         base < watermark.segment ||
         (base === watermark.segment && end.position < watermark.position)
@@ -146,6 +156,24 @@ export class ReadOnlyPartition {
       if (end.fault !== undefined && !isSynced) return
       if (end.fault !== undefined) return this.#damaged(segment, end.position, end.fault)
     }
+  }
+
+  /** What was never synced, or by a machine that then lost power, is believed only as a whole. */
+  async #loadSegment(
+    segment: Segment,
+    watermark: Watermark,
+    isDone: () => boolean,
+  ): Promise<ScanEnd> {
+    const { log } = this
+    const sizeBytes = await sizeOf(segment.file)
+    const isCold = watermark.visibleOffset === Infinity
+    const isLast = segment.baseOffset >= watermark.segment
+    const trusted = isCold && isLast ? positionIn(segment, watermark) : sizeBytes
+    const onMarker = (marker: Marker): void => void this.#markers.push(marker)
+    const to = Math.min(trusted, sizeBytes)
+    const end = await loadBatches(log, segment, { to, checkCrc: false, isDone, onMarker })
+    if (end.fault !== undefined || to === sizeBytes) return end
+    return loadBatches(log, segment, { to: sizeBytes, checkCrc: true, isDone, onMarker })
   }
 
   async #openSegment(baseOffset: number): Promise<void> {
@@ -164,4 +192,8 @@ export class ReadOnlyPartition {
     const { topic, partition } = this.log
     this.log.damage = { topic, partition, file: segment.path, position, reason }
   }
+}
+
+function positionIn(segment: Segment, watermark: Watermark): number {
+  return segment.baseOffset === watermark.segment ? watermark.position : 0
 }

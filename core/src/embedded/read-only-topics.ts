@@ -1,4 +1,4 @@
-import type { FileSystem } from '../io/index.ts'
+import type { Clock, FileSystem, Ports } from '../io/index.ts'
 import type { TopicDescription } from '../log.ts'
 import type { TopicPartition } from '../record.ts'
 import { partitionPath } from '../storage/partition-directory.ts'
@@ -8,7 +8,7 @@ import { JournalState } from '../transactions/journal-state.ts'
 import { ReadOnlyPartition } from './read-only-partition.ts'
 import { describeTopic, noPartition, topicNotFound } from './topic-description.ts'
 import { readRegistry } from './topic-registry.ts'
-import type { RegisteredTopic } from './topic-registry.ts'
+import type { RegisteredTopic, Registry } from './topic-registry.ts'
 
 interface OpenTopic {
   registered: RegisteredTopic
@@ -19,17 +19,24 @@ interface OpenTopic {
 export class ReadOnlyTopics {
   readonly #fileSystem: FileSystem
   readonly #directory: string
-  readonly #journal: ReadOnlyPartition
+  readonly #logId: string
+  readonly #clock: Clock
+  #journal: ReadOnlyPartition
   readonly #topics = new Map<string, OpenTopic>()
   #journalOffset = 0
   #refreshing: Promise<void> | undefined
-  readonly #journalState = new JournalState()
+  #journalState = new JournalState()
 
-  constructor(fileSystem: FileSystem, directory: string, logId: string) {
+  constructor(
+    { fileSystem, clock }: Pick<Ports, 'fileSystem' | 'clock'>,
+    directory: string,
+    logId: string,
+  ) {
     this.#fileSystem = fileSystem
+    this.#clock = clock
     this.#directory = directory
-    const place = { topicId: logId, topic: JOURNAL_TOPIC, partition: 0 }
-    this.#journal = new ReadOnlyPartition(fileSystem, place, partitionPath(directory, place))
+    this.#logId = logId
+    this.#journal = this.#newJournal()
   }
 
   /** What the commit journal says, as far as it was read. */
@@ -74,15 +81,56 @@ export class ReadOnlyTopics {
   }
 
   async #refresh(): Promise<void> {
-    await this.#refreshTopics()
+    let registry = await this.#readRegistry()
+    for (;;) {
+      if (registry === undefined) return
+      const isCold = this.#isCold(registry)
+      await this.#noteTopics(registry)
+      await this.#load(isCold)
+      if (!isCold) break
+      registry = await this.#readRegistry()
+      if (registry === undefined || this.#isCold(registry)) break
+      // Somebody writes by now: what was read just now may be more than is visible.
+      await this.#forget()
+    }
     const { partitions } = this
-    for (const partition of partitions) await this.#look(() => partition.noteHorizon())
-    // Whatever the journal decides was durable, and marked as visible, before it was decided.
-    await this.#refreshJournal()
-    for (const partition of partitions) await this.#look(() => partition.load())
     const { decisions } = this.#journalState
-    const changed = partitions.filter((partition) => partition.publish(decisions))
+    const decided = new Set(partitions.flatMap((partition) => partition.decided))
+    const changed = partitions.filter((partition) => partition.publish(decisions, decided))
     for (const partition of changed) partition.wake()
+  }
+
+  async #load(isCold: boolean): Promise<void> {
+    const { partitions } = this
+    for (const partition of partitions) await this.#look(() => partition.noteHorizon(isCold))
+    // Whatever the journal decides was durable, and marked as visible, before it was decided.
+    await this.#refreshJournal(isCold)
+    for (const partition of partitions) await this.#look(() => partition.load(isCold))
+  }
+
+  #readRegistry(): Promise<Registry | undefined> {
+    return readRegistry(this.#fileSystem, this.#directory)
+  }
+
+  /** The machine has started anew since, and nobody has recovered the log: watermarks may be stale. */
+  #isCold({ recoveredInBoot }: Registry): boolean {
+    const boot = this.#clock.boot?.()
+    return boot !== undefined && recoveredInBoot !== undefined && boot.id !== recoveredInBoot
+  }
+
+  /** Begins again, as if just opened. */
+  async #forget(): Promise<void> {
+    const { partitions } = this
+    this.#topics.clear()
+    await Promise.all([this.#journal, ...partitions].map((partition) => partition.close()))
+    this.#journal = this.#newJournal()
+    this.#journalOffset = 0
+    this.#journalState = new JournalState()
+  }
+
+  #newJournal(): ReadOnlyPartition {
+    const place = { topicId: this.#logId, topic: JOURNAL_TOPIC, partition: 0 }
+    return new ReadOnlyPartition(this.#fileSystem, place, partitionPath(this.#directory, place))
   }
 
   async #look(run: () => Promise<void>): Promise<void> {
@@ -94,9 +142,7 @@ export class ReadOnlyTopics {
     }
   }
 
-  async #refreshTopics(): Promise<void> {
-    const registry = await readRegistry(this.#fileSystem, this.#directory)
-    if (registry === undefined) return
+  async #noteTopics(registry: Registry): Promise<void> {
     const known = new Set(registry.topics.map(({ topicId }) => topicId))
     for (const [name, open] of this.#topics) {
       if (known.has(open.registered.topicId)) continue
@@ -118,10 +164,12 @@ export class ReadOnlyTopics {
     }
   }
 
-  async #refreshJournal(): Promise<void> {
+  async #refreshJournal(isCold: boolean): Promise<void> {
     const { log } = this.#journal
-    await this.#look(() => this.#journal.load())
-    this.#journal.publish(this.#journalState.decisions)
+    await this.#look(() => this.#journal.load(isCold))
+    // Compacted between the looks at how far it goes and at its files: the snapshot lies further on.
+    if (this.#journalOffset < log.startOffset) await this.#look(() => this.#journal.load(isCold))
+    this.#journal.publish(this.#journalState.decisions, new Set())
     if (log.damage !== undefined) throw log.damageError(log.damage)
     if (this.#journalOffset < log.startOffset) {
       // The owner has compacted it since: what is left starts with a snapshot.

@@ -35,6 +35,11 @@ export interface Registry {
   readonly deleted: readonly RegisteredTopic[]
   /** When this was written, by the log's own time. */
   readonly moment?: LogMoment
+  /**
+   * The run of the machine in which the log was last opened and recovered. In a later one watermarks may
+   * be older than what is on the disk, and nobody has written since.
+   */
+  readonly recoveredInBoot?: string
   /** Set by a close: nothing of any partition is unfinished. */
   readonly isClosedInOrder?: boolean
 }

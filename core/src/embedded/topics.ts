@@ -8,7 +8,12 @@ import { removePartition, renameForDeletion } from '../storage/delete-partition.
 import type { Partition, PartitionOptions } from '../storage/partition.ts'
 import { Turns } from '../storage/turns.ts'
 import { createPartitionFiles, openPartition } from '../storage/partition-directory.ts'
-import { changedConfig, DEFAULT_TOPIC_CONFIG } from './topic-config.ts'
+import {
+  changedConfig,
+  checkNewTopic,
+  DEFAULT_TOPIC_CONFIG,
+  PARTITIONS_MAX,
+} from './topic-config.ts'
 import { describeTopic, noPartition, topicNotFound } from './topic-description.ts'
 import { checkTopicName, writeRegistry } from './topic-registry.ts'
 import type { RegisteredTopic, Registry } from './topic-registry.ts'
@@ -26,8 +31,6 @@ interface OpenTopic {
   registered: RegisteredTopic
   partitions: Partition[]
 }
-
-const PARTITIONS_MAX = 10_000
 
 /** Partitions made or recovered at once: as many as keep the disk busy, for each takes memory and files. */
 const PARTITIONS_AT_ONCE = 16
@@ -60,12 +63,19 @@ export class Topics {
         open.partitions = await topics.#openPartitions(registered, 0, isClosedInOrder)
       })
       await allSettled(opening)
+      for (const deleted of registry.deleted) await topics.#discard(deleted)
+      return topics
     } catch (error) {
-      await Promise.allSettled(topics.partitions.map((partition) => partition.close()))
+      await topics.close()
       throw error
     }
-    for (const deleted of registry.deleted) await topics.#discard(deleted)
-    return topics
+  }
+
+  /** Closes all partitions; gives what went wrong. */
+  async close(): Promise<PromiseRejectedResult[]> {
+    await this.settled()
+    const closed = await Promise.allSettled(this.partitions.map((partition) => partition.close()))
+    return closed.filter((result) => result.status === 'rejected')
   }
 
   /** @throws UsageError TOPIC_NOT_FOUND, for a partition too. */
@@ -91,13 +101,13 @@ export class Topics {
 
   create(topic: NewTopic): Promise<TopicDescription> {
     return this.#change(async () => {
+      checkNewTopic(topic)
       checkTopicName(topic.name, this.#topics.keys())
-      const count = checkCount(topic.partitions ?? 1, 1)
       const registered = {
         topicId: this.#context.random.uuid(),
         name: topic.name,
         internal: topic.internal ?? topic.name.startsWith('__'),
-        partitions: count,
+        partitions: topic.partitions ?? 1,
         config: changedConfig(DEFAULT_TOPIC_CONFIG, topic.config ?? {}),
       }
       const partitions = await this.#createPartitions(registered, 0, () =>
@@ -162,6 +172,13 @@ export class Topics {
   /** Keeps the log's time, so that after a crash of the machine little of it is missing. */
   noteTime(): Promise<void> {
     return this.#change(() => this.#register(this.#registry.topics))
+  }
+
+  /** All partitions have been recovered in this run of the machine. */
+  async noteRecovered(recoveredInBoot: string | undefined): Promise<void> {
+    if (recoveredInBoot === undefined || recoveredInBoot === this.#registry.recoveredInBoot) return
+    this.#registry = { ...this.#registry, recoveredInBoot }
+    await this.noteTime()
   }
 
   /** All partitions were closed; the next opening need not look for what may be unfinished. */

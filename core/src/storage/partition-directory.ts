@@ -109,8 +109,9 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
     watermark,
     config,
     leaderEpoch,
-    // A full disk may have kept the last watermark from being written.
-    isClosedInOrder: isClosedInOrder && isCurrent(last, log),
+    isClosedInOrder,
+    // A full disk may have kept the last one from being written, or a power loss have taken it.
+    isWatermarkCurrent: log.damage !== undefined || isCurrent(last, log),
     admit,
   })
 }
@@ -118,7 +119,11 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
 function isCurrent(watermark: Watermark | undefined, log: PartitionLog): boolean {
   const active = log.segments.at(-1)
   if (watermark === undefined) return log.sizeBytes === 0
-  return watermark.segment === active?.baseOffset && watermark.position === active.sizeBytes
+  return (
+    watermark.segment === active?.baseOffset &&
+    watermark.position === active.sizeBytes &&
+    watermark.visibleOffset === log.endOffset
+  )
 }
 
 /** Whether the directory's own metadata says that it is of this topic. */

@@ -36,6 +36,8 @@ export interface PartitionOptions {
   readonly leaderEpoch: number
   /** What a close leaves behind for the next opening is there already. */
   readonly isClosedInOrder: boolean
+  /** The watermark says how far the log was recovered. */
+  readonly isWatermarkCurrent: boolean
   /** Asked about every batch from outside before it is queued; throws to refuse it. */
   readonly admit?: ((header: BatchHeader, partition: Partition) => void) | undefined
 }
@@ -82,6 +84,7 @@ export class Partition implements CommitTarget {
     this.#syncedOffset = this.log.endOffset
     this.#syncedPosition = this.#active.sizeBytes
     for (const segment of this.log.segments) this.#assumeAppendedNow(segment)
+    if (!options.isWatermarkCurrent) this.#advanceWatermark()
   }
 
   /** Records below this offset survive power loss. */
@@ -187,7 +190,11 @@ export class Partition implements CommitTarget {
     return this.#isClosing
   }
 
-  /** Resolves when whatever is durable by now can be seen by another process. */
+  /**
+   * Resolves when whatever is durable by now can be seen by another process.
+   *
+   * @throws UnavailableError when there is no room to say so.
+   */
   watermarkSettled(): Promise<void> {
     return this.#watermark.settled()
   }
@@ -305,13 +312,17 @@ export class Partition implements CommitTarget {
       // Without a file for it nothing was written.
       if (error instanceof UnavailableError && error.code === 'UNAVAILABLE') throw error
       // A full disk took part of the group: without it the log is as before.
-      await this.#disk
-        .attempt('cut back', () => active.file.truncate(active.sizeBytes))
-        .catch((cause: unknown) => {
-          throw this.#disk.fail('cut back', cause)
-        })
+      await this.#cutBack(active).catch((cause: unknown) => {
+        throw this.#disk.fail('cut back', cause)
+      })
       throw error
     }
+  }
+
+  /** Synced, for what was refused must not come back when the power goes. */
+  async #cutBack({ file, sizeBytes }: Segment): Promise<void> {
+    await this.#disk.attempt('cut back', () => file.truncate(sizeBytes))
+    await this.#disk.sync(file)
   }
 
   written(appends: readonly PendingAppend[]): void {

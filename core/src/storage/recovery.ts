@@ -35,11 +35,20 @@ const CHUNK_BYTES = 1024 * 1024
  */
 export async function recoverPartition(request: RecoveryRequest): Promise<PartitionLog> {
   const recovery = new Recovery(request, false)
-  const log = await recovery.run()
+  const log = await closedOnError(recovery)
   if (log.damage === undefined || !recovery.sawFaultUnchecked) return log
   // Only headers were read before the fault, and one of them may have led astray: look at every byte.
-  await Promise.all(log.segments.map((segment) => segment.close()))
-  return new Recovery(request, true).run()
+  await recovery.close()
+  return closedOnError(new Recovery(request, true))
+}
+
+async function closedOnError(recovery: Recovery): Promise<PartitionLog> {
+  try {
+    return await recovery.run()
+  } catch (error) {
+    await recovery.close()
+    throw error
+  }
 }
 
 class Recovery {
@@ -87,6 +96,11 @@ class Recovery {
     log.visibleOffset = log.endOffset
     log.producers.keep()
     return log
+  }
+
+  /** Gives up what was opened. */
+  async close(): Promise<void> {
+    await Promise.all(this.#log.segments.map((segment) => segment.close()))
   }
 
   /** Adds what the batches cannot tell. */
@@ -199,11 +213,14 @@ class Recovery {
     const path = `${directory}/${name}.torn-${number}`
     const copy = await disk.attempt(`create ${path}`, () => disk.fileSystem.open(path, 'create'))
     const from = segment.sizeBytes
-    await forEachChunk(segment.file, from, fileBytes, (bytes, position) =>
-      disk.write(copy, bytes, position - from),
-    )
-    await disk.sync(copy)
-    await copy.close()
+    try {
+      await forEachChunk(segment.file, from, fileBytes, (bytes, position) =>
+        disk.write(copy, bytes, position - from),
+      )
+      await disk.sync(copy)
+    } finally {
+      await copy.close()
+    }
     await disk.syncDirectory(directory)
     await disk.attempt('cut off a torn tail', () => segment.file.truncate(from))
     await disk.sync(segment.file)

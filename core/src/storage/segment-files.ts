@@ -21,8 +21,13 @@ export async function createSegment(
 ): Promise<Segment> {
   const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
   const file = await disk.attempt(`create ${path}`, () => disk.fileSystem.open(path, 'create'))
-  await disk.syncDirectory(directory)
-  return new Segment(baseOffset, path, file)
+  try {
+    await disk.syncDirectory(directory)
+    return new Segment(baseOffset, path, file)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
+import type { UnavailableError } from '../errors.ts'
 import { readInt32, readInt64, writeInt32, writeInt64 } from '../batch/integers.ts'
 import type { Clock, File, Timer } from '../io/index.ts'
 import { readSmallFile } from './checkpoint.ts'
@@ -19,14 +20,18 @@ export interface Watermark {
 
 /** A watermark nobody asks for waits this long after the one before: with many partitions each write counts. */
 const PAUSE_MS = 20
+/** One that found no room is tried again after this long. */
+const RETRY_MS = 1000
 
 const SLOT_BYTES = 36
 const SLOT_STRIDE = 512
 const CRC_AT = 32
+const FILE_BYTES = SLOT_STRIDE + SLOT_BYTES
 
 /**
  * The durable watermark: two checksummed slots, written in turn after each sync and never synced
- * themselves. After a crash it may be stale, but never ahead of the data.
+ * themselves. After a crash it may be stale, but never ahead of the data. Its first write takes all the
+ * room that it will ever need.
  */
 export class WatermarkFile {
   readonly #disk: Disk
@@ -35,17 +40,26 @@ export class WatermarkFile {
   #file: File | undefined
   readonly #slot: Buffer = Buffer.alloc(SLOT_BYTES)
   #sequence: number
+  #isWhole: boolean
   #waiting: Watermark | undefined
+  /** Why the newest one could not be written. */
+  #shortage: UnavailableError | undefined
   #running: Promise<void> | undefined
   #timer: Timer | undefined
   /** Monotonic. */
   #writtenMs = Number.NEGATIVE_INFINITY
 
-  private constructor(disk: Disk, clock: Clock, path: string, sequence: number) {
+  private constructor(
+    disk: Disk,
+    clock: Clock,
+    path: string,
+    found: { readonly sequence: number; readonly isWhole: boolean },
+  ) {
     this.#disk = disk
     this.#clock = clock
     this.#path = path
-    this.#sequence = sequence
+    this.#sequence = found.sequence
+    this.#isWhole = found.isWhole
   }
 
   /** Reads the last watermark in a file, which is made with the first that follows. */
@@ -56,10 +70,9 @@ export class WatermarkFile {
   ): Promise<{ file: WatermarkFile; last: Watermark | undefined }> {
     const bytes = await readSmallFile(disk.fileSystem, path)
     const last = bytes === undefined ? undefined : newestSlot(bytes)
-    return {
-      file: new WatermarkFile(disk, clock, path, last?.sequence ?? 0),
-      last: last?.watermark,
-    }
+    const isWhole = (bytes?.length ?? 0) >= FILE_BYTES
+    const found = { sequence: last?.sequence ?? 0, isWhole }
+    return { file: new WatermarkFile(disk, clock, path, found), last: last?.watermark }
   }
 
   /** Puts a watermark on its way; of several waiting ones only the newest is written. */
@@ -67,20 +80,28 @@ export class WatermarkFile {
     this.#waiting = watermark
     if (this.#running !== undefined || this.#timer !== undefined) return
     const pauseMs = this.#writtenMs + PAUSE_MS - this.#clock.monotonicMs()
-    if (pauseMs > 0) this.#timer = this.#clock.schedule(pauseMs, () => this.#start(), 'background')
+    if (pauseMs > 0) this.#timer = this.#schedule(pauseMs)
     else this.#start()
   }
 
-  /** Resolves when the newest watermark has been handed to the operating system. */
+  /**
+   * Resolves when the newest watermark has been handed to the operating system.
+   *
+   * @throws UnavailableError when there is no room for it: it is tried again.
+   */
   async settled(): Promise<void> {
     do {
       this.#start()
       await this.#running
+      if (this.#shortage !== undefined) throw this.#shortage
     } while (this.#waiting !== undefined && this.#disk.failure === undefined)
   }
 
   async close(): Promise<void> {
-    await this.settled()
+    await this.settled().catch(() => {
+      // Without room for it the next opening renews it.
+    })
+    this.#timer?.cancel()
     await this.#file?.close()
   }
 
@@ -90,8 +111,13 @@ export class WatermarkFile {
     if (this.#waiting === undefined || this.#disk.failure !== undefined) return
     this.#running ??= this.#write().finally(() => {
       this.#running = undefined
-      if (this.#waiting !== undefined) this.advance(this.#waiting)
+      if (this.#shortage !== undefined) this.#timer = this.#schedule(RETRY_MS)
+      else if (this.#waiting !== undefined) this.advance(this.#waiting)
     })
+  }
+
+  #schedule(delayMs: number): Timer {
+    return this.#clock.schedule(delayMs, () => this.#start(), 'background')
   }
 
   async #write(): Promise<void> {
@@ -103,11 +129,20 @@ export class WatermarkFile {
     try {
       this.#file ??= await this.#disk.fileSystem.open(this.#path, 'create')
       const position = (this.#sequence % 2) * SLOT_STRIDE
+      if (!this.#isWhole) await this.#takeRoom(this.#file)
       await writeFully(this.#file, this.#slot, position, 'neverSynced')
+      this.#shortage = undefined
     } catch (error) {
       // Without room it stays stale, which is allowed; any other error says the disk is ill.
-      if (this.#disk.shortage(error) === undefined) this.#disk.fail('write', error)
+      this.#shortage = this.#disk.shortage(error)
+      if (this.#shortage === undefined) this.#disk.fail('write', error)
+      this.#waiting ??= watermark
     }
+  }
+
+  async #takeRoom(file: File): Promise<void> {
+    await writeFully(file, Buffer.alloc(1), FILE_BYTES - 1, 'neverSynced')
+    this.#isWhole = true
   }
 
   #encode(watermark: Watermark): void {
@@ -122,7 +157,7 @@ export class WatermarkFile {
 
 /** The newest watermark in an open file; `undefined` when no slot is whole. */
 export async function readWatermark(file: File): Promise<Watermark | undefined> {
-  const bytes = Buffer.alloc(SLOT_STRIDE + SLOT_BYTES)
+  const bytes = Buffer.alloc(FILE_BYTES)
   const count = await readFully(file, bytes, 0)
   return newestSlot(bytes.subarray(0, count))?.watermark
 }

@@ -13,6 +13,8 @@ export type DiskOperationKind =
   | 'create'
   | 'read'
   | 'write'
+  /** A write within the file: even a full disk has room for it. */
+  | 'overwrite'
   | 'sync'
   | 'truncate'
   | 'rename'
@@ -59,9 +61,9 @@ export function randomFaults(random: SeededRandom, rates: FaultRates): FaultPlan
   return ({ kind }) => {
     if (kind === 'read' && happens(rates.readEio)) return 'EIO'
     if (changing.has(kind) && happens(rates.enospc)) return 'ENOSPC'
-    if (changing.has(kind) && happens(rates.writeEio)) return 'EIO'
+    if ((changing.has(kind) || kind === 'overwrite') && happens(rates.writeEio)) return 'EIO'
     if (syncing.has(kind) && happens(rates.syncEio)) return 'EIO'
-    if ((kind === 'read' || kind === 'write') && happens(rates.short)) return 'short'
+    if (['read', 'write', 'overwrite'].includes(kind) && happens(rates.short)) return 'short'
     return happens(rates.slow) ? 'slow' : undefined
   }
 }

@@ -2,6 +2,8 @@ import type { SeededRandom } from './seeded-random.ts'
 
 interface Completion {
   readonly run: () => void
+  /** Whose input or output it is. */
+  readonly process: object
   /** Other completions that go first while this one is held back. */
   delay: number
 }
@@ -23,8 +25,8 @@ export class Scheduler {
   }
 
   /** Runs `run` later; `delay` holds it back until about that many others have gone first. */
-  defer(run: () => void, delay = 0): void {
-    this.#waiting.push({ run, delay })
+  defer(process: object, run: () => void, delay = 0): void {
+    this.#waiting.push({ process, run, delay })
     if (this.#pumping) return
     this.#pumping = true
     this.#afterPause()
@@ -34,9 +36,9 @@ export class Scheduler {
     return this.#waiting.length === 0
   }
 
-  /** Drops everything that waits, as the end of a process does. */
-  forget(): void {
-    this.#waiting = []
+  /** Drops everything that a process waits for, as its end does. */
+  forget(process: object): void {
+    this.#waiting = this.#waiting.filter((completion) => completion.process !== process)
   }
 
   #afterPause(): void {

@@ -22,8 +22,11 @@ export class SimulatedFileSystem implements FileSystem {
   readonly #disk: SimulatedDisk
   readonly #random: SeededRandom
   readonly #scheduler: Scheduler
+  readonly #locks = new Set<FileImage>()
   #isDead = false
   #ordinal = 0
+  /** Paths of the files that are open, one for each opening. */
+  readonly openFiles: string[] = []
   /** Which operations fail. */
   faults: FaultPlan = noFaults
   /** Called when an operation has been carried out, just before its caller learns of it. */
@@ -38,7 +41,8 @@ export class SimulatedFileSystem implements FileSystem {
   /** The process has ended. */
   die(): void {
     this.#isDead = true
-    this.#disk.locked.clear()
+    for (const image of this.#locks) this.#disk.locked.delete(image)
+    this.#scheduler.forget(this)
   }
 
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<File> {
@@ -127,9 +131,10 @@ export class SimulatedFileSystem implements FileSystem {
       const image = this.#image(path, 'write')
       if (this.#disk.locked.has(image)) return undefined
       this.#disk.locked.add(image)
+      this.#locks.add(image)
       return {
         release: async () => {
-          if (!this.#isDead) this.#disk.locked.delete(image)
+          if (this.#locks.delete(image)) this.#disk.locked.delete(image)
         },
       }
     })
@@ -163,7 +168,7 @@ export class SimulatedFileSystem implements FileSystem {
       this.onOperation(operation, fault)
       if (!this.#isDead) settle()
     }
-    if (!this.#isDead) this.#scheduler.defer(run, fault === 'slow' ? 40 : 0)
+    if (!this.#isDead) this.#scheduler.defer(this, run, fault === 'slow' ? 40 : 0)
     return promise
   }
 
@@ -195,7 +200,7 @@ export class SimulatedFileSystem implements FileSystem {
       )
     }
     return this.perform(
-      'write',
+      position + from.length > image.sizeBytes ? 'write' : 'overwrite',
       path,
       (fault) => {
         const fits = this.#fitting(image, position, from.length)
@@ -260,6 +265,7 @@ class SimulatedFile implements File {
     this.#fileSystem = fileSystem
     this.#path = path
     this.#image = image
+    fileSystem.openFiles.push(path)
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -290,6 +296,8 @@ class SimulatedFile implements File {
   async close(): Promise<void> {
     this.#assertOpen('close')
     this.#isClosed = true
+    const { openFiles } = this.#fileSystem
+    openFiles.splice(openFiles.indexOf(this.#path), 1)
   }
 
   // A descriptor used after close may by then be another file's: always a bug.

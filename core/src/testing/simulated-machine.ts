@@ -26,6 +26,7 @@ export class SimulatedMachine {
   readonly #random: SeededRandom
   readonly #scheduler: Scheduler
   #process: SimulatedPorts | undefined
+  #beside: SimulatedPorts | undefined
   #startMs = 1_700_000_000_000
   #boots = 0
   #sinceBootMs = 0
@@ -52,13 +53,31 @@ export class SimulatedMachine {
     return this.#process
   }
 
+  /**
+   * Starts a process beside the one of {@link SimulatedMachine.boot}, whose end it outlives; the one before
+   * it is killed. Its clock stands still unless somebody moves it.
+   */
+  bootBeside(): SimulatedPorts {
+    this.killBeside()
+    const fileSystem = new SimulatedFileSystem(this.disk, this.#random, this.#scheduler)
+    const random = new SeededRandom(this.#random.bits())
+    const clock = new VirtualClock(this.#startMs, { id: `boot ${this.#boots}`, elapsedMs: 0 })
+    this.#beside = { fileSystem, clock, random, machine: this }
+    return this.#beside
+  }
+
+  /** Ends the process beside. */
+  killBeside(): void {
+    this.#beside?.fileSystem.die()
+    this.#beside = undefined
+  }
+
   /** Ends the process as kill −9 does: what it has written is kept by the running system. */
   kill(): void {
     if (this.#process === undefined) return
     const { fileSystem, clock } = this.#process
     fileSystem.die()
     clock.forgetTimers()
-    this.#scheduler.forget()
     this.#startMs = clock.nowMs()
     this.#sinceBootMs = clock.boot().elapsedMs
     this.#process = undefined
@@ -69,9 +88,10 @@ export class SimulatedMachine {
     this.#process?.clock.suspend(milliseconds)
   }
 
-  /** Ends the process and loses what was not synced, as the seed says. */
+  /** Ends all processes and loses what was not synced, as the seed says. */
   losePower(): PowerLoss {
     this.kill()
+    this.killBeside()
     this.#boots += 1
     this.#sinceBootMs = 0
     return this.disk.losePower(this.#random)

@@ -1,5 +1,5 @@
 import type { BatchHeader } from '../batch/header.ts'
-import { RejectedError, UsageError } from '../errors.ts'
+import { RejectedError, UnavailableError, UsageError } from '../errors.ts'
 import type { Clock } from '../io/index.ts'
 import type { ProducerIdentity } from '../log.ts'
 import type { Partition } from '../storage/partition.ts'
@@ -148,7 +148,10 @@ export class TransactionCoordinator {
     const toSync = new Set([...partitions, ...request.positionPartitions])
     await Promise.all(Array.from(toSync, (partition) => partition.flush()))
     // Another process that sees the decision must also see all of its records.
-    await Promise.all(Array.from(toSync, (partition) => partition.watermarkSettled()))
+    if (request.outcome === 'commit') {
+      await Promise.all(Array.from(toSync, (partition) => partition.watermarkSettled()))
+      await this.#journal.watermarkSettled()
+    }
     const next = await this.#nextIdentity(producer)
     const { producerId, producerEpoch } = producer
     const decision = {
@@ -164,8 +167,8 @@ export class TransactionCoordinator {
     const positions = request.positions
     await this.#journal.write({ type: 'decision', decision, producer: next, positions })
     apply(decision, partitions)
-    // It must also see the decision before any of the markers.
-    await this.#journal.watermarkSettled()
+    // It must also see the decision before any of the markers. The room for that is there by now.
+    await this.#journal.watermarkSettled().catch(ignoreShortage)
     producer.partitions.clear()
     producer.isFenced = true
     this.#register(next)
@@ -265,6 +268,11 @@ export class TransactionCoordinator {
 
 function toIdentity({ producerId, producerEpoch }: ProducerIdentity): ProducerIdentity {
   return { producerId, producerEpoch }
+}
+
+/** Decided is decided. */
+function ignoreShortage(error: unknown): void {
+  if (!(error instanceof UnavailableError)) throw error
 }
 
 /** Makes a decision felt in all partitions, in one go. */

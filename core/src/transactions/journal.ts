@@ -59,7 +59,11 @@ export class Journal {
     this.state.apply(entry)
   }
 
-  /** Resolves when other processes can see what is durable. */
+  /**
+   * Resolves when other processes can see what is durable.
+   *
+   * @throws UnavailableError when there is no room to say so.
+   */
   watermarkSettled(): Promise<void> {
     return this.#partition.watermarkSettled()
   }
@@ -82,6 +86,8 @@ export class Journal {
       const bytesBefore = this.#partition.log.sizeBytes
       await this.#append({ type: 'snapshot', snapshot: this.state.snapshot() })
       this.#snapshotBytes = this.#partition.log.sizeBytes - bytesBefore
+      // Whoever reads beside this process finds the entries gone only where it finds the snapshot.
+      await this.watermarkSettled()
       await this.#partition.dropBelow(startOffset)
     } catch {
       // A full or failed disk: the entries are all still there, and their writers are told.

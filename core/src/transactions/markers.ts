@@ -61,7 +61,10 @@ export class Markers {
     const timestampMs = this.#clock.nowMs()
     const marker = { outcome, producerId, producerEpoch, timestampMs }
     const writing: Promise<unknown> = partition.appendMarker(marker).then(
-      ({ baseOffset }) => void this.#whenSeen(partition, baseOffset + 1).then(oneSynced),
+      ({ baseOffset }) => {
+        // Without room to show them the decision is kept until the next opening.
+        this.#whenSeen(partition, baseOffset + 1).then(oneSynced, () => {})
+      },
       (error: unknown) => {
         // After any other error the next opening writes it: the decision is still in the journal.
         if (error instanceof UnavailableError) this.#retry(decision, partition, oneSynced)
