@@ -4,6 +4,15 @@ import { UsageError } from './errors.ts'
 import { nodePorts } from './io/index.ts'
 import type { Ports } from './io/index.ts'
 import type { Log } from './log.ts'
+import {
+  checkArgument,
+  checkOptions,
+  type Checks,
+  expecting,
+  flag,
+  oneOf,
+  text,
+} from './options/index.ts'
 
 /** Where a log lives unless it is said. */
 export const DEFAULT_LOG_URL = './millrace-data'
@@ -22,6 +31,12 @@ export interface OpenOptions {
   readonly ports?: Ports
 }
 
+const CHECKS: Checks<OpenOptions> = {
+  access: oneOf('read-write', 'read-only'),
+  thread: flag,
+  ports: expecting('ports, such as simulatedPorts()', (value) => typeof value === 'object'),
+}
+
 /**
  * Opens a log and recovers it if its last owner crashed.
  *
@@ -30,6 +45,8 @@ export interface OpenOptions {
  * @throws CorruptDataError CORRUPT_DATA, FORMAT_TOO_NEW: nothing was changed.
  */
 export async function open(url: string = DEFAULT_LOG_URL, options: OpenOptions = {}): Promise<Log> {
+  checkArgument('open', 'its URL', url, text)
+  checkOptions('open', options, CHECKS)
   const directory = directoryOf(url)
   if (options.thread === true) {
     if (options.ports !== undefined) {

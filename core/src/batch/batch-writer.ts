@@ -237,6 +237,12 @@ function writeUtf8(buffer: Buffer, start: number, text: string): number {
 }
 
 function sizeOfHeaders(headers: readonly Header[]): number {
+  if (!Array.isArray(headers)) {
+    throw new RejectedError(
+      'RECORD_INVALID',
+      `A record's headers are a list, such as [{ key: 'from', value: bytes }], not ${typeof headers}.`,
+    )
+  }
   let size = varintBytes(headers.length)
   for (const { key, value } of headers) {
     if (typeof key !== 'string' || !(value === null || value instanceof Uint8Array)) {

@@ -4,50 +4,21 @@
  */
 import { ClosedError, FencedError, RejectedError, UsageError } from '../errors.ts'
 import { type Clock, nodeClock } from '../io/index.ts'
-import type {
-  FetchRequest,
-  FindOffsetRequest,
-  GroupPositions,
-  Log,
-  StoredPosition,
-} from '../log.ts'
+import type { FindOffsetRequest, GroupPositions, Log, StoredPosition } from '../log.ts'
 import type { Position, TopicPartition } from '../record.ts'
 import { retryUnavailable } from '../retry.ts'
 import { bytes } from '../serdes/bytes.ts'
 import type { Serde } from '../serdes/serde.ts'
 import { ConsumerBatch, type RecordSerdes } from './consumer-batch.ts'
+import {
+  checkConsumer,
+  type ConsumerOptions,
+  HEARTBEAT_MS,
+  SESSION_TIMEOUT_MS,
+} from './consumer-options.ts'
 import { Fetcher } from './fetcher.ts'
 import { Membership } from './membership.ts'
 import { PartitionCursor } from './partition-cursor.ts'
-
-/** How a {@link Consumer} reads. */
-export interface ConsumerOptions<K, V> {
-  /** Whose positions are read and committed; with `topics` also who shares the partitions. */
-  readonly group?: string
-  /** With a group: divided among its members. Without: all their partitions. */
-  readonly topics?: readonly string[]
-  /** Exactly these partitions, instead of `topics`. */
-  readonly assignment?: readonly TopicPartition[]
-  /** Where to start in a partition that the group has no position for. Default `earliest`. */
-  readonly start?: 'earliest' | 'latest' | 'error'
-  /** Default `read_committed`. */
-  readonly isolation?: FetchRequest['isolation']
-  /** Default: bytes. */
-  readonly key?: Serde<K>
-  /** Default: bytes. */
-  readonly value?: Serde<V>
-  /** Size of a delivered batch, unless a single record batch is larger. Default 1 MiB. */
-  readonly batchBytes?: number
-  /** Bytes read ahead over all partitions; each may exceed it by a batch. Default 16 MiB. */
-  readonly prefetchBytes?: number
-  /** Silence after which the group goes on without this member, in milliseconds. Default 10,000. */
-  readonly sessionTimeoutMs?: number
-  /** How long a rebalance waits for the batch in hand, in milliseconds. Default 300,000. */
-  readonly rebalanceTimeoutMs?: number
-  /** Default 1,000 milliseconds. */
-  readonly heartbeatMs?: number
-  readonly clock?: Clock
-}
 
 const MIB = 1024 * 1024
 const FETCH_WAIT_MS = 500
@@ -85,8 +56,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #wake: (() => void) | undefined
   #isClosed = false
 
+  /** @throws UsageError for an option that there isn't, or that is what it can't be. */
   constructor(log: Log, options: ConsumerOptions<K, V>) {
-    expectUsable(options)
+    checkConsumer(log, options)
     this.#log = log
     this.#options = options
     this.#clock = options.clock ?? nodeClock
@@ -328,9 +300,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     const settings = {
       group,
       topics,
-      sessionTimeoutMs: this.#options.sessionTimeoutMs ?? 10_000,
+      sessionTimeoutMs: this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 300_000,
-      heartbeatMs: this.#options.heartbeatMs ?? 1000,
+      heartbeatMs: this.#options.heartbeatMs ?? HEARTBEAT_MS,
     }
     return new Membership(this.#log, this.#clock, settings, {
       onExpelled: () => this.#lose(),
@@ -366,12 +338,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       { facts: { topic: place.topic, partition: place.partition } },
     )
   }
-}
-
-function expectUsable(options: ConsumerOptions<unknown, unknown>): void {
-  const { topics, assignment } = options
-  if ((topics === undefined) !== (assignment === undefined)) return
-  throw new UsageError('USAGE', 'A consumer reads either `topics` or an `assignment`: give one.')
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

@@ -4,8 +4,9 @@ import type { Log } from '../log.ts'
 import { open } from '../open.ts'
 import { Producer } from '../producer/index.ts'
 import { string } from '../serdes/index.ts'
-import { Consumer, type ConsumerOptions } from './consumer.ts'
+import { Consumer } from './consumer.ts'
 import type { ConsumerBatch } from './consumer-batch.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 
 export type TextConsumer = Consumer<string, string>
 export type TextBatch = ConsumerBatch<string, string>

@@ -79,7 +79,7 @@ describe('topics', () => {
       /must be one of memory, os, fsync/,
     )
     await expect(again.alterTopic('t', { segmentSize: 1 } as object)).rejects.toThrow(
-      /no setting "segmentSize"/,
+      /no option "segmentSize"/,
     )
   })
 

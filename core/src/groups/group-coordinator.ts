@@ -1,4 +1,4 @@
-import { ClosedError, RejectedError } from '../errors.ts'
+import { ClosedError, UsageError } from '../errors.ts'
 import type { Clock, Random, Timer } from '../io/index.ts'
 import type {
   GroupDescription,
@@ -11,7 +11,8 @@ import { Group } from './group.ts'
 
 /** A timer this late means that the machine slept, not that everybody is gone. */
 const PAUSE_MS = 1000
-const SESSION_TIMEOUT_MS_MIN = 10
+/** A member silent for less can't be told from one whose heartbeat is on its way. */
+export const SESSION_TIMEOUT_MS_MIN = 10
 
 /** A group's membership, without its positions. */
 export type GroupMembership = Omit<GroupDescription, 'positions'>
@@ -34,11 +35,11 @@ export class GroupCoordinator {
     this.#random = ports.random
   }
 
-  /** @throws RejectedError when the request makes no sense or fits no common protocol. */
+  /** @throws UsageError when the request makes no sense; RejectedError when it fits no common protocol. */
   async join(request: JoinGroupRequest): Promise<JoinGroupResult> {
     this.#expectOpen()
     if (request.group === '' || !(request.sessionTimeoutMs >= SESSION_TIMEOUT_MS_MIN)) {
-      throw new RejectedError(
+      throw new UsageError(
         'USAGE',
         `A group needs a name and a session timeout of at least ${SESSION_TIMEOUT_MS_MIN} ms.`,
       )

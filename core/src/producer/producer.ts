@@ -6,16 +6,15 @@
 import type { Encoded } from '../batch/batch-writer.ts'
 import { ClosedError, FencedError, RejectedError, UsageError } from '../errors.ts'
 import { type Clock, nodeClock } from '../io/index.ts'
-import type { Compression, GroupPositions, Log, ProducerIdentity } from '../log.ts'
+import type { GroupPositions, Log, ProducerIdentity } from '../log.ts'
 import type { Header } from '../record.ts'
-import type { Serde } from '../serdes/serde.ts'
 import { string } from '../serdes/string.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { type Acknowledgement, PlacedDelivery, WaitingDelivery } from './delivery.ts'
 import { retryUnavailable } from '../retry.ts'
 import type { PartitionQueue, QueueSettings } from './partition-queue.ts'
-import type { PartitionBy } from './partitioner.ts'
 import type { PendingBatch } from './pending-batch.ts'
+import { checkProducer, IN_FLIGHT_MAX, type ProducerOptions } from './producer-options.ts'
 import { type TopicAppender, TopicQueues } from './topic-queues.ts'
 
 /** A record to send. */
@@ -31,37 +30,9 @@ export interface ProducerRecord<K, V> {
   readonly headers?: readonly Header[]
 }
 
-/** How a {@link Producer} works. */
-export interface ProducerOptions<K, V> {
-  /** Default: keys are bytes or text already. */
-  readonly key?: Serde<K>
-  /** Default: values are bytes or text already. */
-  readonly value?: Serde<V>
-  readonly partitionBy?: PartitionBy<K, V>
-  /** Makes the producer transactional; a later producer with the same id fences this one. */
-  readonly transactionalId?: string
-  /** How long a batch waits for company, in milliseconds. Default 0: until the current turn of the event loop has sent all it has. */
-  readonly lingerMs?: number
-  /** A batch is sent when it has reached this size, before compression. Default 1 MiB. */
-  readonly batchBytes?: number
-  /** Unacknowledged bytes at which sends begin to wait. Default 8 MiB. */
-  readonly bufferBytes?: number
-  /** Batches under way for one partition, 1 to 5; their order holds. Default 5. */
-  readonly maxInFlight?: number
-  /** How long a batch is retried while the log is unavailable, in milliseconds. Default 120,000. */
-  readonly deliveryTimeoutMs?: number
-  /** Pause before a retry, in milliseconds. Default 50. */
-  readonly retryBackoffMs?: number
-  /** Default: the topic's. */
-  readonly compression?: Compression
-  readonly clock?: Clock
-}
-
 const MIB = 1024 * 1024
 /** How old the description of a topic may grow, so that partitions added are found in time. */
 const DESCRIPTION_AGE_MS_MAX = 30_000
-// The log remembers this many batches of a producer to recognise retries by (as Kafka does).
-const IN_FLIGHT_MAX = 5
 const LINE_SERVED_MAX = 1024
 
 /** Bytes, or text that becomes UTF-8: what a producer without serdes takes. */
@@ -89,7 +60,9 @@ export class Producer<K = Raw, V = Raw> {
   #unseenFailure: unknown
   #isClosed = false
 
+  /** @throws UsageError for an option that there isn't, or that is what it can't be. */
   constructor(log: Log, options: ProducerOptions<K, V> = {}) {
+    checkProducer(log, options)
     this.#log = log
     this.#options = options
     this.#clock = options.clock ?? nodeClock
@@ -100,7 +73,7 @@ export class Producer<K = Raw, V = Raw> {
       budget: this.#budget,
       lingerMs: options.lingerMs ?? 0,
       batchBytes: options.batchBytes ?? MIB,
-      maxInFlight: Math.min(options.maxInFlight ?? IN_FLIGHT_MAX, IN_FLIGHT_MAX),
+      maxInFlight: options.maxInFlight ?? IN_FLIGHT_MAX,
       deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
       retryBackoffMs: options.retryBackoffMs ?? 50,
       isTransactional: options.transactionalId !== undefined,

@@ -1,0 +1,29 @@
+export {
+  type Check,
+  checkArgument,
+  checkOptions,
+  type Checks,
+  type Misfit,
+  shown,
+} from './check-options.ts'
+export {
+  anything,
+  bytes,
+  callback,
+  count,
+  either,
+  expecting,
+  flag,
+  group,
+  listOf,
+  milliseconds,
+  oneOf,
+  patienceMs,
+  positive,
+  recordOf,
+  required,
+  text,
+  withMethods,
+} from './checks.ts'
+export { didYouMean, editDistance } from './did-you-mean.ts'
+export { abortSignal, anyClock, anyLog, anySerde } from './parts.ts'
