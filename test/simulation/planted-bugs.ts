@@ -172,7 +172,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "boot.id === ''",
   },
   {
-    name: 'batch numbered without a look into what its compression holds',
+    name: 'compressed records read from where they lay before',
     file: 'core/src/batch/batch-reader.ts',
     find: '    this.bytes = decompress(header.compression, records, this.#decompressedBytesMax)\n    this.#position = 0\n',
     replace:

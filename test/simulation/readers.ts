@@ -84,7 +84,7 @@ function wholeIn(
 ): void {
   for (const { partition, baseOffset } of transaction.batches) {
     const answer = answers.get(partition)
-    if (answer === undefined) continue
+    if (answer === undefined || partition.topic.state !== 'there') continue
     if (baseOffset < Math.max(answer.lastStableOffset, answer.startOffset)) continue
     // Another transaction, still open, may stand before it.
     const waitsFor = world.model.batchOf(partition.idAt[answer.lastStableOffset])?.transaction
@@ -101,7 +101,7 @@ function wholeIn(
 /** Compares an answer with the model; undefined when nothing can be said about it. */
 function compare(
   world: World,
-  { partition, position, isolation }: Look,
+  { partition, position, isolation, log }: Look,
   fetched: FetchedPartition | undefined,
 ): ReadonlySet<SentBatch> | undefined {
   promise(fetched !== undefined, () => `${partition.name}: a fetch answered nothing`)
@@ -120,10 +120,15 @@ function compare(
   const isLost =
     partition.topic.config.durability !== 'fsync' &&
     isOneOf(fetched.error.code, 'POSITION_DIVERGED', 'OFFSET_OUT_OF_RANGE')
+  // Whoever reads beside the owner may not see as much yet as is known already.
+  const isBehind =
+    log !== undefined &&
+    fetched.error.code === 'OFFSET_OUT_OF_RANGE' &&
+    position.offset > fetched.highWatermark
   // A read that the disk refuses is an error for that range, and says nothing about the log.
   const isReadError = /EIO/.test(JSON.stringify(fetched.error))
   promise(
-    isGone || isTrimmed || isLost || isReadError || world.budget <= 0,
+    isGone || isTrimmed || isLost || isBehind || isReadError || world.budget <= 0,
     () =>
       `${partition.name}: fetch at ${JSON.stringify(position)}: ${fetched.error?.code} ${fetched.error?.message}`,
   )
