@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { cp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Log, open, redrive, run } from 'millrace'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compileCache } from '../crash/compile-cache.ts'
 import type { CrashPoint, Phase } from '../crash/failpoints.ts'
 import { inParallel } from '../crash/in-parallel.ts'
 import type { Life } from './life.ts'
@@ -44,7 +44,7 @@ async function withLog<T>(directory: string, work: (log: Log) => Promise<T>): Pr
 }
 
 const script = join(import.meta.dirname, 'life.ts')
-const environment = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-crash-cache') }
+const environment = { ...process.env, ...compileCache }
 
 /** Lives in a process of its own. */
 function live(life: Life): Promise<'killed' | 'lived'> {

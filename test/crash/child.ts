@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { compileCache } from './compile-cache.ts'
 import type { LifeOptions } from './life.ts'
 
 const script = join(import.meta.dirname, 'life.ts')
-// Compiled modules are shared by all lives: most of a short one would otherwise be their parsing.
-const environment = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-crash-cache') }
+const environment = { ...process.env, ...compileCache }
 
 /** How a life ended. */
 export type End = 'killed' | 'lived'

@@ -14,9 +14,12 @@ export class Failpoints {
   /** How often each step has begun. */
   readonly counts = new Map<string, number>()
   readonly #point: CrashPoint | undefined
+  readonly #onDone: (step: string) => void
 
-  constructor(point: CrashPoint | undefined) {
+  /** @param onDone told the name of each asynchronous step that has succeeded. */
+  constructor(point: CrashPoint | undefined, onDone: (step: string) => void = () => {}) {
     this.#point = point
+    this.#onDone = onDone
   }
 
   /** A step begins; resolves to the occurrence that its other phases are told by. */
@@ -40,6 +43,7 @@ export class Failpoints {
     const occurrence = this.begin(step)
     const result = await call()
     this.reach(step, occurrence, 'after')
+    this.#onDone(step)
     return result
   }
 }

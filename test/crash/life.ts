@@ -24,8 +24,9 @@ export async function liveOn(world: World): Promise<RunResult> {
   }
 }
 
-/** What a life says once it has committed something. */
+/** What a life says once it has committed something, and maybe again. */
 export const AT_WORK = 'at work'
+const sayAtWork = (): void => void process.stderr.write(`${AT_WORK}\n`)
 
 /** What a child process is told. */
 export interface LifeOptions extends World {
@@ -45,21 +46,21 @@ if (import.meta.main) {
 async function liveInThreads({ threads = 1, ...world }: LifeOptions): Promise<void> {
   const log = await open(world.directory, { thread: true })
   const script = new URL('threaded-pipeline.ts', import.meta.url)
-  let isAtWork = false
   await run(crashedPipeline(world.pipeline, world), {
     log,
     threads,
     script,
     onProgress({ stages }) {
-      if (!isAtWork && stages.some(({ rows }) => rows > 0)) process.stderr.write(`${AT_WORK}\n`)
-      isAtWork ||= stages.some(({ rows }) => rows > 0)
+      if (stages.some(({ rows }) => rows > 0)) sayAtWork()
     },
   })
   await log.close()
 }
 
 async function liveWithFailpoints(options: LifeOptions): Promise<void> {
-  const failpoints = new Failpoints(options.point)
+  const failpoints = new Failpoints(options.point, (step) => {
+    if (step === 'log endTransaction') sayAtWork()
+  })
   failSql(failpoints)
   const fileSystem = failingDisk(nodeFileSystem, failpoints)
   const log = await open(options.directory, { ports: { ...nodePorts, fileSystem } })

@@ -4,16 +4,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { compileCache } from '../crash/compile-cache.ts'
 import { attach, diskThread, parseTrace, type Strike, type TracedCall } from './strace.ts'
 import { Testimony } from './testimony.ts'
 import type { Statement } from './witness.ts'
 
 const script = join(import.meta.dirname, 'child.ts')
-const environment = {
-  ...process.env,
-  UV_THREADPOOL_SIZE: '1',
-  NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-faults-cache'),
-}
+const environment = { ...process.env, ...compileCache, UV_THREADPOOL_SIZE: '1' }
 
 // Against hanging only.
 const LIFE_MS_MAX = 120_000
