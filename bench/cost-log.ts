@@ -1,14 +1,7 @@
 import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
-import {
-  BatchReader,
-  BatchWriter,
-  type Log,
-  open,
-  Producer,
-  recycle,
-  type Serde,
-} from '@millrace/core'
+import { BatchReader, BatchWriter, type Log, open, Producer, type Serde } from '@millrace/core'
+import { recycle } from '@millrace/core/internal'
 import { cpuTimeOf } from './cpu-time.ts'
 import type { Step } from './cost.ts'
 

@@ -1,4 +1,5 @@
-import { invariant, UsageError } from '@millrace/core'
+import { UsageError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { checkSinkColumns, factsOf, type StreamFacts } from './stream-facts.ts'
 import { internalTopic } from './internal-topic.ts'
 import { slug } from './slug.ts'

@@ -23,11 +23,12 @@ describe('who may import whom', () => {
   const mayImport: Record<string, RegExp> = {
     'core/src/':
       /^(core\/src\/|node:|@node-rs\/crc32$|@platformatic\/wasm-utils$|@standard-schema\/spec$|fs-native-extensions$)/,
-    'processors/src/': /^(processors\/src\/|@millrace\/core(\/io)?$|rxjs$|node:)/,
+    'processors/src/':
+      /^(processors\/src\/|@millrace\/core(\/(internal|io|options))?$|rxjs$|node:)/,
     'connectors/src/':
-      /^(connectors\/src\/|@millrace\/(core|core\/io|processors)$|node:|pg$|hyparquet(\/src\/\w+\.js)?$|hyparquet-(compressors|writer)$|papaparse$|csv-parse(\/sync)?$|p-retry$)/,
+      /^(connectors\/src\/|@millrace\/(core(\/(internal|io|options))?|processors)$|node:|pg$|hyparquet(\/src\/\w+\.js)?$|hyparquet-(compressors|writer)$|papaparse$|csv-parse(\/sync)?$|p-retry$)/,
     'cli/src/':
-      /^(cli\/src\/|@millrace\/(core|core\/io|processors|connectors(\/formats)?)$|node:|commander$|cli-progress$)/,
+      /^(cli\/src\/|@millrace\/(core(\/(io|options))?|processors|connectors(\/formats)?)$|node:|commander$|cli-progress$)/,
     'examples/':
       /^(examples\/|millrace$|@millrace\/(connectors|processors)\/testing$|node:|zod$|pg$)/,
   }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
-import { UsageError, invariant } from '@millrace/core'
+import { UsageError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { OpenSink, Source } from '@millrace/processors'
 import { refuseChangedFile } from '../files/file-identity.ts'
 import type { CopyTask } from '../postgres/copy-task.ts'

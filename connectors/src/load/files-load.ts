@@ -1,4 +1,5 @@
-import { UnavailableError, invariant } from '@millrace/core'
+import { UnavailableError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { OpenSink, Source } from '@millrace/processors'
 import type { Chunk } from './chunk.ts'
 import { FileLoad } from './file-load.ts'

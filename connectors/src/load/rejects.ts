@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { RejectedError, UsageError, invariant } from '@millrace/core'
+import { RejectedError, UsageError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { OpenSink } from '@millrace/processors'
 import type { CopyTask } from '../postgres/copy-task.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'

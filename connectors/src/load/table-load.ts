@@ -1,4 +1,5 @@
-import { FailedError, RejectedError, UsageError, invariant } from '@millrace/core'
+import { FailedError, RejectedError, UsageError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { Column } from '@millrace/processors'
 import type { CopyIn } from '../postgres/copy-in.ts'
 import { isCopyTask } from '../postgres/copy-task.ts'

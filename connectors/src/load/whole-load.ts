@@ -1,4 +1,4 @@
-import { invariant } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { OpenSink, Source } from '@millrace/processors'
 import { isCopyTask } from '../postgres/copy-task.ts'
 import type { Session } from '../postgres/session.ts'

@@ -1,4 +1,5 @@
-import { FailedError, invariant } from '@millrace/core'
+import { FailedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { scanCsv } from '../files/csv/csv-scan.ts'
 import { CsvTranscoder } from './csv-transcoder.ts'
 import type { CsvTextDialect } from './csv-transcoder.ts'

@@ -1,5 +1,5 @@
 import { merge, Observable, share, Subscriber } from 'rxjs'
-import { invariant } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { Stage, StageNode } from '../plan.ts'
 import type { StepScope, TaskContext } from './operator.ts'
 import type { StreamRecord } from './record.ts'

@@ -1,4 +1,5 @@
-import { BatchReader, invariant, type Log, type Position, RejectedError } from '@millrace/core'
+import { BatchReader, type Log, type Position, RejectedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 
 const FETCH_BYTES = 1024 * 1024
 

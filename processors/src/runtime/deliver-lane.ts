@@ -1,4 +1,5 @@
-import { type Column, invariant, type Position, RejectedError } from '@millrace/core'
+import { type Column, type Position, RejectedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { DeliverStage } from '../plan.ts'
 import type { DeadLetter, OpenSink, SinkContext } from '../sink.ts'
 import { appendDeadLetters } from './dead-letter-append.ts'

@@ -1,6 +1,7 @@
 import type { StreamRecord } from '../operators/record.ts'
 import type { Chain } from '../operators/chain.ts'
-import { invariant, type MillraceError, RejectedError } from '@millrace/core'
+import { type MillraceError, RejectedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { MalformedRecord } from '../malformed-record.ts'
 import type { IngestStage } from '../plan.ts'
 import type { SourceBatch, SourceReader } from '../source.ts'

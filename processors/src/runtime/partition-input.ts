@@ -1,13 +1,5 @@
-import {
-  copiesBytes,
-  BatchReader,
-  invariant,
-  type Log,
-  MillraceError,
-  type Position,
-  recycle,
-  UsageError,
-} from '@millrace/core'
+import { BatchReader, type Log, MillraceError, type Position, UsageError } from '@millrace/core'
+import { copiesBytes, invariant, recycle } from '@millrace/core/internal'
 import type { NamedKey, StreamRecord } from '../operators/record.ts'
 import type { TopicInput } from '../plan.ts'
 import type { Topic } from '../topic.ts'

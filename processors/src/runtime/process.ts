@@ -1,4 +1,4 @@
-import { invariant } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
 import { type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'

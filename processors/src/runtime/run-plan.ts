@@ -1,4 +1,4 @@
-import { invariant } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { nodeClock } from '@millrace/core/io'
 import type { CompileChain } from '../operators/chain.ts'
 import type { Plan } from '../plan.ts'

@@ -6,9 +6,9 @@ import {
   type Header,
   type Log,
   type ProducerIdentity,
-  recycle,
   RejectedError,
 } from '@millrace/core'
+import { recycle } from '@millrace/core/internal'
 
 import {
   deadLetterHeaders,

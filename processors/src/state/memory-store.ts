@@ -1,4 +1,4 @@
-import { invariant } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { parseRich, stringifyRich } from './rich-json.ts'
 import type { ChangelogRecord, DurableStore, StoreEntry } from './store.ts'
 

@@ -1,4 +1,5 @@
-import { FencedError, invariant } from '@millrace/core'
+import { FencedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import type { Json } from '../json.ts'
 import type { Sink, SinkBatch } from '../sink.ts'
 

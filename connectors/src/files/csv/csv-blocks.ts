@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { type RejectedError, invariant } from '@millrace/core'
+import { type RejectedError } from '@millrace/core'
+import { invariant } from '@millrace/core/internal'
 import { type InputPlace, malformed } from '../input-error.ts'
 import type { ByteReader } from '../text/byte-reader.ts'
 import { openBytes } from '../text/byte-reader.ts'

@@ -1,4 +1,4 @@
-import type { CarriedError } from '@millrace/core'
+import type { CarriedError } from '@millrace/core/internal'
 import type { MessagePort } from '@millrace/core/io'
 import type { Ends } from '../bounds.ts'
 import type { Share } from '../divide-tasks.ts'

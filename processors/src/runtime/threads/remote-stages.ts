@@ -1,4 +1,5 @@
-import { type CarriedError, carriedError, FailedError } from '@millrace/core'
+import { FailedError } from '@millrace/core'
+import { type CarriedError, carriedError } from '@millrace/core/internal'
 import { moduleBeside, startThread, type Thread, type ThreadEnd } from '@millrace/core/io'
 import type { Order, Report, StageThreadData } from './messages.ts'
 

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
-import { carriedError, carryError, shareLog, UsageError } from '@millrace/core'
+import { shareLog, UsageError } from '@millrace/core'
+import { carriedError, carryError } from '@millrace/core/internal'
 import { nodeClock } from '@millrace/core/io'
 import type { Pipeline } from '../../pipeline.ts'
 import type { Stage } from '../../plan.ts'

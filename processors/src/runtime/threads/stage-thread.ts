@@ -1,6 +1,7 @@
 // The module that each thread of a run executes: it imports the user's script, opens its share of the
 // stages when it is told to, and runs them until their input has ended or the run drains.
-import { carriedError, carryError, openShared, UsageError } from '@millrace/core'
+import { openShared, UsageError } from '@millrace/core'
+import { carriedError, carryError } from '@millrace/core/internal'
 import { nodeClock, parentChannel, threadData } from '@millrace/core/io'
 import { compileChain } from '../../operators/chain.ts'
 import { isPipeline } from '../../pipeline.ts'

@@ -1,0 +1,6 @@
+// What the packages above share with this one. It is nobody else's: any version may change it.
+export { recycle } from './batch/batch-writer.ts'
+export { topicConfigChecks } from './embedded/topic-config.ts'
+export { invariant } from './errors.ts'
+export { copiesBytes } from './serdes/serde.ts'
+export { type CarriedError, carriedError, carryError } from './threads/carried-error.ts'
