@@ -1,30 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { FencedError, UnavailableError, UsageError } from '@millrace/core'
+import type { UsageError } from '@millrace/core'
 import type { Json } from '@millrace/processors'
+import { FenceErrors } from './fence-errors.ts'
+import type { FenceKey } from './fence-errors.ts'
+import { fenceTable } from './fence-table.ts'
 import { quoteIdentifier, quoteLiteral } from './identifier.ts'
 import { codeOf } from './server-errors.ts'
 import type { Session } from './session.ts'
 import { shapeSql } from './table.ts'
 
-/** The table that holds one row per (pipeline, sink, task): who may write, and how far it has come. */
-export const fenceTable = 'millrace_fence'
-
 const claimLockTimeoutMs = 2_000
 const idleInTransactionTimeoutMs = 30_000
 /** Until the server itself has ended a frozen owner whose session is not ours to end. */
 const claimAttemptsMax = 20
-
-/** Whose rows a fence guards. */
-export interface FenceKey {
-  readonly pipeline: string
-  readonly sink: string
-  readonly task: string
-  /** Identity of the log that positions point into. */
-  readonly logId: string
-  /** Of that log, the latest last; none where nothing can be copied. */
-  readonly openings: readonly string[]
-}
 
 /** A claim that was won; it stays ours until somebody claims the task after us. */
 export interface Claim {
@@ -62,8 +51,7 @@ export class Fence {
   /** The name of our sessions while they are in a transaction; nobody else has it. */
   readonly applicationName: string
   readonly #where: string
-  /** All tasks of the sink. */
-  readonly #whereSink: string
+  readonly #errors: FenceErrors
 
   constructor(schema: string, key: FenceKey) {
     const token = `${process.pid}-${randomBytes(6).toString('hex')}`
@@ -72,8 +60,14 @@ export class Fence {
     this.#owner = `${hostname()} ${token}`
     this.applicationName = applicationName(token)
     const { pipeline, sink, task } = key
-    this.#whereSink = `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)}`
-    this.#where = `${this.#whereSink} AND task = ${quoteLiteral(task)}`
+    const whereSink = `pipeline = ${quoteLiteral(pipeline)} AND sink = ${quoteLiteral(sink)}`
+    this.#where = `${whereSink} AND task = ${quoteLiteral(task)}`
+    this.#errors = new FenceErrors(key, this.#table, whereSink)
+  }
+
+  /** An error for a table that was dropped since the position was stored. */
+  tableReplaced(label: string): UsageError {
+    return this.#errors.tableReplaced(label)
   }
 
   /**
@@ -108,7 +102,7 @@ export class Fence {
       } catch (error) {
         await session.rollback()
         if (codeOf(error) !== '55P03') throw error
-        if (attempt === claimAttemptsMax) throw this.#stillHeld(error)
+        if (attempt === claimAttemptsMax) throw this.#errors.stillHeld(error)
         signal.throwIfAborted()
         notice(
           `waiting for the previous owner of ${this.#key.task} to let go of its row in ${fenceTable}`,
@@ -160,7 +154,7 @@ export class Fence {
     )
     const lead = this.#leadOver(claim, rows[0])
     if (lead === 0n || lead === 1n) return lead === 1n
-    throw this.#wentBack()
+    throw this.#errors.wentBack()
   }
 
   /** Why the row that we were to raise was not there. */
@@ -168,7 +162,7 @@ export class Fence {
     const { rows } = await session.query<FenceRow>(
       `SELECT claim, seq FROM ${this.#table} WHERE ${this.#where}`,
     )
-    return this.#leadOver(claim, rows[0]) > 0n ? this.#fenced() : this.#wentBack()
+    return this.#leadOver(claim, rows[0]) > 0n ? this.#errors.fenced() : this.#errors.wentBack()
   }
 
   /**
@@ -177,9 +171,9 @@ export class Fence {
    * @throws FencedError somebody else has the task.
    */
   #leadOver(claim: Claim, row: FenceRow | undefined): bigint {
-    if (row === undefined) throw this.#wentBack()
+    if (row === undefined) throw this.#errors.wentBack()
     const ahead = BigInt(row.claim) - claim.claim
-    if (ahead > 0n) throw this.#fenced()
+    if (ahead > 0n) throw this.#errors.fenced()
     return ahead < 0n ? ahead : BigInt(row.seq) - claim.seq
   }
 
@@ -239,119 +233,11 @@ export class Fence {
     }
   }
 
-  #fenced(): FencedError {
-    return new FencedError(
-      'SINK_FENCED',
-      `Another process took over ${this.#what()}; nothing of this batch was written.`,
-      { facts: { ...this.#facts } },
-    )
-  }
-
-  /** An error for a table that was dropped since the position was stored. */
-  tableReplaced(label: string): UsageError {
-    return new UsageError(
-      'TABLE_REPLACED',
-      `The table "${label}" is not the one that ${this.#what()} has filled: that one was dropped, ` +
-        'and this one is new and empty. Going on would leave out all rows of before. To fill it from ' +
-        `the start: DELETE FROM ${this.#table} WHERE ${this.#whereSink}; to go on with what comes ` +
-        `next: UPDATE ${this.#table} SET table_oid = NULL WHERE ${this.#whereSink};`,
-      { facts: { ...this.#facts, table: label } },
-    )
-  }
-
-  #wentBack(): UnavailableError {
-    return new UnavailableError(
-      'SINK_WENT_BACK',
-      `The database no longer has all that it confirmed for ${this.#what()}: it was restored, or a ` +
-        'replica that was behind has taken over. Rows and position went back together, and nothing ' +
-        'of this batch was written. Run the same again: it goes on from where the database stands now.',
-      { facts: { ...this.#facts } },
-    )
-  }
-
-  #stillHeld(cause: unknown): UnavailableError {
-    return new UnavailableError(
-      'UNAVAILABLE',
-      `The previous owner of ${this.#what()} keeps its row in ${this.#table} locked. ` +
-        'Stop that process, or end its session with pg_terminate_backend.',
-      { cause, facts: { ...this.#facts } },
-    )
-  }
-
   async #whyRefused(session: Session): Promise<UsageError> {
     const { rows } = await session.query<{ log_id: string }>(
       `SELECT log_id FROM ${this.#table} WHERE ${this.#where}`,
     )
-    return rows[0]?.log_id === this.#key.logId ? this.#copiedLog() : this.#otherLog()
-  }
-
-  #copiedLog(): UsageError {
-    return new UsageError(
-      'SINK_OF_ANOTHER_LOG',
-      `This log is a copy (or an older state) of the one that has written ${this.#what()}: since they ` +
-        "parted, both may hold other records under the same offsets, and one position can't stand for " +
-        'both. Nothing was touched. Go on with that log; or start over with this one: empty the table ' +
-        `that it wrote, and DELETE FROM ${this.#table} WHERE ${this.#whereSink};`,
-      { facts: { ...this.#facts, opening: this.#key.openings.at(-1) } },
-    )
-  }
-
-  #otherLog(): UsageError {
-    return new UsageError(
-      'SINK_OF_ANOTHER_LOG',
-      `The database holds a position of ${this.#what()} that belongs to another log (or another ` +
-        `input) than this one. Go on with that log; or start over: empty the table it wrote, and ` +
-        `DELETE FROM ${this.#table} WHERE ${this.#whereSink};`,
-      { facts: { ...this.#facts } },
-    )
-  }
-
-  get #facts(): Readonly<Record<string, string>> {
-    const { pipeline, sink, task, logId } = this.#key
-    return { pipeline, sink, task, logId }
-  }
-
-  #what(): string {
-    const { pipeline, sink, task } = this.#key
-    return `task ${task} of "${sink}" in pipeline "${pipeline}"`
-  }
-}
-
-/**
- * Makes the fence table in a schema.
- *
- * @throws UsageError without the right to; the message has the statement for somebody who may.
- */
-export async function createFenceTable(session: Session, schema: string): Promise<void> {
-  const name = `${quoteIdentifier(schema)}.${quoteIdentifier(fenceTable)}`
-  const { rows } = await session.query<{ isThere: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_attribute
-       WHERE attrelid = to_regclass($1) AND attname = 'opening') AS "isThere"`,
-    [name],
-  )
-  if (rows[0]?.isThere === true) return
-  const sql = `CREATE TABLE IF NOT EXISTS ${name} (
-  pipeline text, sink text, task text,
-  log_id text NOT NULL, claim bigint NOT NULL, seq bigint NOT NULL, position jsonb,
-  owner text NOT NULL, backend_pid integer NOT NULL, table_oid oid, opening text,
-  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (pipeline, sink, task)
-) WITH (fillfactor = 50);
-ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS table_oid oid, ADD COLUMN IF NOT EXISTS opening text`
-  try {
-    // Two that make the same table at once would trip over each other's catalog rows.
-    await session.query(
-      `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(name)})); ${sql}; COMMIT`,
-    )
-  } catch (error) {
-    await session.rollback()
-    if (codeOf(error) !== '42501') throw error
-    throw new UsageError(
-      'DATABASE_REFUSED',
-      `Millrace keeps its positions in the table ${name} and may not create it. ` +
-        `Let somebody with the right to run:\n${sql};`,
-      { cause: error },
-    )
+    return rows[0]?.log_id === this.#key.logId ? this.#errors.copiedLog() : this.#errors.otherLog()
   }
 }
 
