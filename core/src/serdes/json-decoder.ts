@@ -1,5 +1,6 @@
 import type { ObjectShape, Shape } from './json-shape.ts'
 import { ownMember } from './json-encoder.ts'
+import { refuseRounded, isHeld, numberOf } from './json-number.ts'
 import { deeper, misfit, within } from './misfit.ts'
 
 /**
@@ -8,8 +9,8 @@ import { deeper, misfit, within } from './misfit.ts'
  */
 export type JsonDecoder = (parsed: unknown, isExact: boolean) => unknown
 
-/** Thrown when an integer needs its exact digits: parse again, exactly. */
-export const INEXACT: unique symbol = Symbol('an integer beyond 2^53')
+/** Thrown when a number needs its exact digits: parse again, exactly. */
+export const INEXACT: unique symbol = Symbol('a number beyond 2^53')
 
 /** Builds the decoder of a shape once, so that each value pays for its own checks only. */
 export function compileDecoder(shape: Shape): JsonDecoder {
@@ -55,16 +56,10 @@ export function parseExactly(text: string): unknown {
   })
 }
 
-function decodeAny(parsed: unknown, isExact: boolean): unknown {
-  return isExact ? withoutBigints(parsed) : parsed
-}
-
-/** What JSON.parse alone would have given: the exact pass was for another part of the value. */
-function withoutBigints(parsed: unknown): unknown {
-  if (typeof parsed === 'bigint') return Number(parsed)
-  if (typeof parsed !== 'object' || parsed === null) return parsed
-  const members = parsed as Record<string, unknown>
-  for (const name of Object.keys(members)) members[name] = withoutBigints(members[name])
+/** Whatever JSON.parse gives, but no number that JSON.parse had to round to an integer, or to Infinity. */
+export function decodeAny(parsed: unknown, isExact: boolean): unknown {
+  if (isExact) return refuseRounded(parsed)
+  if (!isHeld(parsed)) throw INEXACT
   return parsed
 }
 
@@ -73,18 +68,20 @@ function decodeString(parsed: unknown): unknown {
   return parsed
 }
 
-function decodeNumber(parsed: unknown): unknown {
-  const number = typeof parsed === 'bigint' ? Number(parsed) : parsed
-  if (typeof number !== 'number' || !Number.isFinite(number)) {
+function decodeNumber(parsed: unknown, isExact: boolean): unknown {
+  if (typeof parsed === 'number' && isHeld(parsed)) return parsed
+  if (typeof parsed === 'bigint') return numberOf(parsed)
+  if (typeof parsed !== 'number' || !Number.isFinite(parsed)) {
     throw misfit('a finite number', parsed)
   }
-  return number
+  if (!isExact) throw INEXACT
+  return parsed
 }
 
-function decodeInteger(parsed: unknown): unknown {
-  const number = typeof parsed === 'bigint' ? Number(parsed) : parsed
-  if (!Number.isInteger(number)) throw misfit('an integer', parsed)
-  return number
+function decodeInteger(parsed: unknown, isExact: boolean): unknown {
+  if (Number.isSafeInteger(parsed)) return parsed
+  if (typeof parsed === 'bigint' || Number.isInteger(parsed)) return decodeNumber(parsed, isExact)
+  throw misfit('an integer', parsed)
 }
 
 function decodeBoolean(parsed: unknown): unknown {

@@ -1,6 +1,12 @@
 import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
 import { columnsOf } from './json-columns.ts'
-import { compileDecoder, INEXACT, type JsonDecoder, parseExactly } from './json-decoder.ts'
+import {
+  compileDecoder,
+  decodeAny,
+  INEXACT,
+  type JsonDecoder,
+  parseExactly,
+} from './json-decoder.ts'
 import { compileEncoder, encodeAny, type JsonEncoder } from './json-encoder.ts'
 import { compilePrinter, type JsonPrinter } from './json-print.ts'
 import { compileScan, type JsonScan, UNSCANNED } from './json-scan.ts'
@@ -13,7 +19,8 @@ import { decodeText } from './text.ts'
  * Values as JSON. With a schema (any Standard Schema that also gives JSON Schema; zod 4 is the
  * documented one) they come back with its types: dates are stored as epoch milliseconds, bigints as
  * number literals of any size, and sinks take their columns from it. Without a schema, values are what
- * JSON.stringify and JSON.parse make of them.
+ * JSON.stringify and JSON.parse make of them; either way an integer that a number would change, and a
+ * number beyond a double, is refused. (Digits of a fraction that a double can't hold are rounded.)
  *
  * The schema's types are held to when writing and when reading; its rules (minimum, pattern, …) are
  * not: that is what `validate` is for. Properties that it does not name are not written. A property
@@ -25,7 +32,7 @@ import { decodeText } from './text.ts'
 export function json<T>(schema: StandardJSONSchemaV1<unknown, T>): Serde<T>
 export function json<T = unknown>(): Serde<T>
 export function json<T>(schema?: StandardJSONSchemaV1<unknown, T>): Serde<T> {
-  if (schema === undefined) return jsonSerde<T>({ encode: encodeAny, decode: (parsed) => parsed })
+  if (schema === undefined) return jsonSerde<T>({ encode: encodeAny, decode: decodeAny })
   const shape = shapeOf(schema)
   const columns = columnsOf(shape)
   const serde = jsonSerde<T>({
