@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { csv, ndjson, parquet, type Source } from '@millrace/connectors'
 import { startPostgres } from '@millrace/connectors/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { node } from '../cli/run-command.ts'
@@ -34,6 +35,28 @@ const run = (code: string): unknown =>
 const sumOf = (step: number) => {
   const ids = Array.from({ length: ORDERS / step }, (_, i) => i * step)
   return ids.reduce((sum, id) => sum + id, 0)
+}
+
+test('our own sources read them all, with partitions', async () => {
+  const parquets = await rowsOf(parquet<Row>(join(cwd, 'out/parquet')))
+  expect(parquets.map(({ id }) => Number(id)).reduce((sum, id) => sum + id, 0)).toBe(sumOf(1))
+  for (const { id, city } of parquets) {
+    expect(city).toBe(['Lima', 'Oslo', null, 'a/b'][Number(id) % 4])
+  }
+  const csvs = await rowsOf(csv<Row>(join(cwd, 'out/csv/day=*/*.csv')))
+  expect(csvs).toHaveLength(ORDERS / 2)
+  expect(new Set(csvs.map(({ day }) => day))).toEqual(new Set(['1970-01-01', '1970-01-02']))
+  expect(await rowsOf(ndjson<Row>(join(cwd, 'out/ndjson')))).toHaveLength(ORDERS)
+})
+
+type Row = Record<string, unknown>
+
+async function rowsOf(source: Source<Row>): Promise<Row[]> {
+  const reader = await source.open({ position: undefined, signal: new AbortController().signal })
+  const rows: Row[] = []
+  for await (const batch of reader.batches()) rows.push(...batch.rows)
+  await reader.close()
+  return rows
 }
 
 test.skipIf(!has.duckdb)(`DuckDB reads all three, with partitions${why('duckdb')}`, () => {

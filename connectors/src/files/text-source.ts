@@ -13,7 +13,7 @@ interface TextSourceOptions {
 }
 
 /**
- * A source of text: a file, one that grows, or standard input.
+ * A source of text: a file, or several, one that grows, or standard input.
  *
  * @param openFile Opens a file that doesn't grow.
  */
@@ -21,7 +21,11 @@ export function textSource<Row>(
   path: string,
   kind: LiveKind,
   { limit, follow = false }: TextSourceOptions,
-  openFile: (context: SourceContext, isLenient: boolean) => Promise<SourceReader<FileRecord>>,
+  openFile: (
+    path: string,
+    context: SourceContext,
+    isLenient: boolean,
+  ) => Promise<SourceReader<FileRecord>>,
 ): FileSource<Row> {
   checkLimit(kind.format, limit)
   const open = async (isLenient: boolean, context: SourceContext) => {
@@ -29,7 +33,11 @@ export function textSource<Row>(
     // The parsers are loaded when a file is read, not whenever a pipeline is described.
     if (path === STDIN) return (await import('./live/stdin.ts')).openStdin(live, context)
     if (follow) return (await import('./live/follow.ts')).openFollowed(path, live, context)
-    return openFile(context, isLenient)
+    const { findFiles } = await import('./dataset/find-files.ts')
+    const files = await findFiles(path, kind.format)
+    if (files === undefined) return openFile(path, context, isLenient)
+    const { openDataset } = await import('./dataset/dataset.ts')
+    return openDataset(path, files, (file, inner) => openFile(file, inner, isLenient), context)
   }
   return {
     kind: 'source',

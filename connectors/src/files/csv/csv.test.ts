@@ -1,4 +1,5 @@
 import { appendFile, readFile, utimes, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -244,7 +245,9 @@ describe('bad input is named by file, line and byte', () => {
 
   test('a file that is not there, and a directory', async () => {
     await expect(readRows(csv('/nowhere/x.csv'))).rejects.toThrow(/\/nowhere\/x.csv: no such file/)
-    await expect(readRows(csv('/tmp'))).rejects.toThrow(/not a regular file/)
+    const empty = dirname(await temporaryFile('', 'input.txt'))
+    await expect(readRows(csv(empty))).rejects.toThrow(/no csv file in this directory/)
+    await expect(readRows(csv('/dev/null'))).rejects.toThrow(/not a regular file/)
   })
 
   test('a declared column that the header lacks', async () => {

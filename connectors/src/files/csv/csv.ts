@@ -39,16 +39,17 @@ export interface CsvOptions {
  *
  * The position is the byte after the last record (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
- * With `follow` the file may grow. The path `-` is standard input, which can't be read again: each run
+ * A directory, or a pattern such as `data/*.csv`, stands for its files in order of their names; directories
+ * `name=value` on the way to them are columns of text. With `follow` the file may grow. The path `-` is standard input, which can't be read again: each run
  * reads what it is given.
  */
 export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): FileSource<Row> {
   checkOptions(options)
   const { maxRecordBytes = 16 * 1024 * 1024 } = options
   const kind = { format: 'csv', maxRecordBytes, options } as const
-  return textSource(path, kind, options, async (context, isLenient) => {
+  return textSource(path, kind, options, async (file, context, isLenient) => {
     const { openCsv } = await import('./csv-reader.ts')
-    return openCsv(path, options, context, isLenient)
+    return openCsv(file, options, context, isLenient)
   })
 }
 

@@ -26,15 +26,15 @@ export interface NdjsonOptions {
  *
  * The position is the byte after the last line (before compression) plus the file's identity, so
  * reading goes on exactly where it stopped; a file changed in between is refused (INPUT_CHANGED).
- * With `follow` the file may grow. The path `-` is standard input, which can't be read again: each run
+ * A directory or a pattern stands for its files, as with {@link csv}. With `follow` the file may grow. The path `-` is standard input, which can't be read again: each run
  * reads what it is given.
  */
 export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): FileSource<Row> {
   const { maxRecordBytes = 16 * 1024 * 1024 } = options
   const kind = { format: 'ndjson', maxRecordBytes } as const
-  return textSource(path, kind, options, async (context, isLenient) => {
+  return textSource(path, kind, options, async (file, context, isLenient) => {
     const { openNdjson } = await import('./ndjson-reader.ts')
-    return openNdjson(path, maxRecordBytes, context, isLenient)
+    return openNdjson(file, maxRecordBytes, context, isLenient)
   })
 }
 

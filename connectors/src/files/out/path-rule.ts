@@ -41,7 +41,7 @@ export interface PathRule {
 }
 
 /** What Hive and those after it write for null. */
-const NULL_VALUE = '__HIVE_DEFAULT_PARTITION__'
+export const NULL_VALUE = '__HIVE_DEFAULT_PARTITION__'
 const COMPONENT_BYTES_MAX = 255
 
 /** @throws UsageError for names or parts that make no path. */

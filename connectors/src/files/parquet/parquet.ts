@@ -1,7 +1,8 @@
 import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import type { Sink, SourceReader } from '@millrace/processors'
+import type { Sink, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
+import { checkLimit, openLimited } from '../limited.ts'
 import { STDIN } from '../live/source-name.ts'
 import { type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
@@ -23,7 +24,8 @@ export interface ParquetOptions {
  * as a fraction); decimals as exact strings; lists as arrays, structs as objects.
  *
  * The position is a row of a row group plus the file's identity, so reading goes on exactly where it
- * stopped, and a file changed in between is refused (UsageError INPUT_CHANGED).
+ * stopped, and a file changed in between is refused (UsageError INPUT_CHANGED). A directory or a pattern
+ * stands for its files, as with {@link csv}.
  */
 export function parquet<Row = FileRow>(
   path: string,
@@ -34,9 +36,7 @@ export function parquet<Row = FileRow>(
     const next = 'Put it into a file first: its directory stands at its end.'
     throw new UsageError('USAGE', `parquet: standard input can't be read as Parquet. ${next}`)
   }
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0)) {
-    throw new UsageError('USAGE', `parquet: limit is a number of rows, at least 0, not ${limit}.`)
-  }
+  checkLimit('parquet', limit)
   return {
     kind: 'source',
     name: `parquet ${basename(path)}`,
@@ -45,7 +45,15 @@ export function parquet<Row = FileRow>(
     async open(context) {
       // The decoders are loaded when a file is read, not whenever a pipeline is described.
       const { openParquet } = await import('./parquet-reader.ts')
-      return (await openParquet(path, limit, context)) as unknown as SourceReader<Row>
+      const { findFiles } = await import('../dataset/find-files.ts')
+      const files = await findFiles(path, 'parquet')
+      if (files === undefined) {
+        return (await openParquet(path, limit, context)) as unknown as SourceReader<Row>
+      }
+      const { openDataset } = await import('../dataset/dataset.ts')
+      const openOne = (file: string, inner: SourceContext) => openParquet(file, undefined, inner)
+      const openAll = (inner: SourceContext) => openDataset(path, files, openOne, inner)
+      return (await openLimited(openAll, limit, context)) as SourceReader<Row>
     },
   }
 }
