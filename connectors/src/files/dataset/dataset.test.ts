@@ -109,6 +109,13 @@ test('a file that comes, goes or changes among those that were read is refused',
   await expect(readRows(ndjson(root), position)).rejects.toMatchObject(refused)
   await rm(join(root, 'c.ndjson'))
   expect(await readRows(ndjson(root), position)).toEqual([{ n: 3 }])
+  // As many as before, and one of them was never read.
+  await put(join(root, 'a.ndjson'), line(8))
+  await rm(join(root, 'b.ndjson'))
+  await expect(readRows(ndjson(root), position)).rejects.toThrow('some came, went or have')
+  await rm(join(root, 'a.ndjson'))
+  await put(join(root, 'b.ndjson'), line(1))
+  expect(await readRows(ndjson(root), position)).toEqual([{ n: 3 }])
   await put(join(root, 'd.ndjson'), line(7))
   await expect(readRows(ndjson(root), position)).rejects.toMatchObject(refused)
   await rm(join(root, 'd.ndjson'))
