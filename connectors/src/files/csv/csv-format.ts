@@ -2,7 +2,7 @@ import type { ColumnType } from '@millrace/processors'
 import { jsonText } from '../../json-text.ts'
 import type { OutColumn, OutFormat, Part, RowEncoder } from '../out/row-encoder.ts'
 import { columnOf } from '../out/row-encoder.ts'
-import { TextEncoder, compressedExtension, type TextCompression } from '../out/text-encoder.ts'
+import { TextEncoder, textExtension, type TextCompression } from '../out/text-encoder.ts'
 import { dateText, timeText } from '../out/time-text.ts'
 
 /** How CSV is written; RFC 4180 but for the line end's default. */
@@ -23,10 +23,9 @@ export interface CsvFormatOptions {
 
 /** CSV, quoted where it must be; text that says null, an empty string included, is quoted. */
 export function csvFormat(options: CsvFormatOptions = {}): OutFormat {
-  const { compression } = options
   return {
     name: 'csv',
-    extension: `.csv${compression === undefined ? '' : compressedExtension[compression]}`,
+    extension: textExtension('csv', options.compression),
     needs: 'names',
     begin: (columns, without) => {
       const kept = columns.filter(({ name }) => !without.has(name))

@@ -1,6 +1,6 @@
 import { jsonText } from '../../json-text.ts'
 import type { OutFormat, Part } from '../out/row-encoder.ts'
-import { TextEncoder, compressedExtension, type TextCompression } from '../out/text-encoder.ts'
+import { TextEncoder, textExtension, type TextCompression } from '../out/text-encoder.ts'
 
 /** How lines of JSON are written. */
 export interface NdjsonFormatOptions {
@@ -11,7 +11,7 @@ export interface NdjsonFormatOptions {
 export function ndjsonFormat({ compression }: NdjsonFormatOptions = {}): OutFormat {
   return {
     name: 'ndjson',
-    extension: `.ndjson${compression === undefined ? '' : compressedExtension[compression]}`,
+    extension: textExtension('ndjson', compression),
     needs: 'nothing',
     begin: (_, without) =>
       new TextEncoder('', (key, value) => line(key, value, without), compression),

@@ -5,10 +5,10 @@ import type { Part, RowEncoder } from './row-encoder.ts'
 /** Compression of a text file; its pieces are members (frames) of their own, which every reader joins. */
 export type TextCompression = 'gzip' | 'zstd'
 
-/** What text files are called after their compression. */
-export const compressedExtension: Readonly<Record<TextCompression, string>> = {
-  gzip: '.gz',
-  zstd: '.zst',
+/** How the name of a text file ends: `.csv.gz`. */
+export function textExtension(format: string, compression: TextCompression | undefined): string {
+  if (compression === undefined) return `.${format}`
+  return `.${format}.${compression === 'gzip' ? 'gz' : 'zst'}`
 }
 
 const compressors: Readonly<Record<TextCompression, (bytes: Buffer) => Promise<Uint8Array>>> = {
