@@ -112,12 +112,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: '() => Promise.resolve()',
   },
   {
-    name: 'refused write cut off, but not for good',
-    file: 'core/src/storage/partition.ts',
-    find: 'file.truncate(sizeBytes))\n    await this.#disk.sync(file)\n',
-    replace: 'file.truncate(sizeBytes))\n',
-  },
-  {
     name: 'retention by the time of records',
     file: 'core/src/storage/retention.ts',
     find: 'limits.nowMs - segment.lastAppendMs > limits.retentionMs',
@@ -142,10 +136,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'boot === undefined',
   },
   {
-    name: 'reader beside the owner sees what is not durable yet',
-    file: 'core/src/embedded/read-only-partition.ts',
-    find: 'const isDone = (): boolean => log.endOffset >= watermark.visibleOffset',
-    replace: 'const isDone = (): boolean => watermark.visibleOffset < 0',
+    name: 'watermark leads readers beside the owner to what is not durable yet',
+    file: 'core/src/storage/partition.ts',
+    find: "    if (this.config.durability !== 'fsync') this.#show(this.log.endOffset)\n",
+    replace:
+      "    if (this.config.durability !== 'fsync') this.#show(this.log.endOffset)\n    else this.#watermark.advance({ segment: active.baseOffset, position: this.#syncedPosition, visibleOffset: this.log.endOffset })\n",
   },
   {
     name: 'reader beside the owner goes by markers that came after the decisions it knows',

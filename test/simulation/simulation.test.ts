@@ -20,6 +20,7 @@ test(
     const replays = results.flatMap(({ failures }) =>
       failures.map(({ seed, message }) => `npm run sim -- --seed ${seed}\n${message}`),
     )
+    console.log(`${tally.lives} lives\n${tally.report()}`)
     expect(replays).toEqual([])
     expect(tally.lives).toBe(LIVES)
     expect(tally.belowFloor).toEqual([])

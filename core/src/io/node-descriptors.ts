@@ -14,6 +14,8 @@ const PRESSURE = 1.2
 const ASLEEP_AT_ONCE = 8
 const RETRY_MS = 20
 const TRIES_MAX = 250
+/** After this long without a shortage the limit doubles, up to where it began. */
+const RECOVERY_MS = 60_000
 
 /** A file that can do without its descriptor while nobody uses it. */
 export interface Sleeper {
@@ -28,15 +30,22 @@ export interface Sleeper {
 /**
  * The files that hold a descriptor, so that thousands of partitions need no more of them than the
  * system gives. Beyond the limit, files that were not used lately go to sleep (the clock algorithm:
- * one round's grace for whoever was used since the last).
+ * one round's grace for whoever was used since the last). A shortage halves the limit; it grows back once
+ * the rest of the process needs fewer again.
  */
 export class Descriptors {
   readonly #awake = new Set<Sleeper>()
+  readonly #limitMax: number
+  readonly #monotonicMs: () => number
   #limit: number
+  /** When the limit last changed. */
+  #changedMs = 0
   #calming: Promise<void> | undefined
 
-  constructor(limit: number = limitOfProcess()) {
+  constructor(limit: number = limitOfProcess(), monotonicMs = () => performance.now()) {
+    this.#limitMax = limit
     this.#limit = limit
+    this.#monotonicMs = monotonicMs
   }
 
   /** Opens a path; when the system has no more descriptors, others are given back first. */
@@ -57,6 +66,7 @@ export class Descriptors {
       } catch (error) {
         if (!isShortage(error) || this.#awake.size === 0 || triesLeft === 0) throw error
         this.#limit = Math.max(LIMIT_MIN, Math.min(this.#limit, Math.floor(this.#awake.size / 2)))
+        this.#changedMs = this.#monotonicMs()
         await this.#calm()
         if (triesLeft < TRIES_MAX) await sleep(RETRY_MS)
       }
@@ -66,12 +76,20 @@ export class Descriptors {
   /** A file has got a descriptor. */
   woke(file: Sleeper): void {
     this.#awake.add(file)
+    if (this.#limit < this.#limitMax) this.#growBack()
     if (this.#awake.size > this.#limit) void this.#calm()
   }
 
   /** It has none any more. */
   slept(file: Sleeper): void {
     this.#awake.delete(file)
+  }
+
+  #growBack(): void {
+    const nowMs = this.#monotonicMs()
+    if (nowMs - this.#changedMs < RECOVERY_MS) return
+    this.#limit = Math.min(this.#limitMax, this.#limit * 2)
+    this.#changedMs = nowMs
   }
 
   #calm(): Promise<void> {

@@ -272,3 +272,28 @@ describe('trim', () => {
     expect(await append(log, 't', 0, ['c'])).toBe(2)
   })
 })
+
+test('what was refused for want of room does not come back when the power goes', async () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const ports = simulatedPorts(seed)
+    const { machine, fileSystem } = ports
+    const log = await open('/data', { ports })
+    await log.createTopic({ name: 't' })
+    await append(log, 't', 0, ['kept'])
+    // Room for the first of the two, which go into one write.
+    machine.disk.capacityBytes = machine.disk.usedBytes + batchOf(['refused']).length + 10
+    const both = [append(log, 't', 0, ['refused']), append(log, 't', 0, ['refused too'])]
+    for (const { status } of await Promise.allSettled(both)) expect(status).toBe('rejected')
+    machine.disk.capacityBytes = Number.POSITIVE_INFINITY
+    const written = Promise.withResolvers<void>()
+    fileSystem.onOperation = ({ path }) => {
+      if (path.endsWith('t-0/00000000000000000000.log')) written.resolve()
+    }
+    // What comes in its place is lost, and the size of the file is not.
+    void append(log, 't', 0, ['unknown'])
+    await written.promise
+    machine.losePower()
+    const reopened = await machine.until(open('/data', { ports: machine.boot() }))
+    expect(await machine.until(readValues(reopened, 't', 0))).not.toContain('refused')
+  }
+})

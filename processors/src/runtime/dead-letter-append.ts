@@ -1,4 +1,4 @@
-import { BatchWriter, type Log } from '@millrace/core'
+import { BatchWriter, type Encoded, type Header, type Log } from '@millrace/core'
 import {
   type DeadLetterRecord,
   deadLetterHeaders,
@@ -6,7 +6,8 @@ import {
   deadLetterValue,
 } from './dead-letter.ts'
 
-// One letter may be as large as the topic takes; of many, each batch stays easy to read.
+// One letter may be as large as the topic takes, so a large one goes alone; of many, each batch stays
+// easy to read.
 const BATCH_BYTES = 1024 * 1024
 
 /**
@@ -23,15 +24,18 @@ export async function appendDeadLetters(
   const send = (): void =>
     void appends.push(log.append({ topic, partition: 0, batch: batch.finish() }))
   for (const letter of letters) {
-    const { timestampMs } = letter
-    batch.append(
-      deadLetterKey(letter),
-      deadLetterValue(letter),
-      timestampMs,
-      deadLetterHeaders(letter),
-    )
+    const value = deadLetterValue(letter)
+    const headers = deadLetterHeaders(letter)
+    if (batch.recordCount > 0 && isLarge(value, headers)) send()
+    batch.append(deadLetterKey(letter), value, letter.timestampMs, headers)
     if (batch.sizeBytes >= BATCH_BYTES) send()
   }
   if (batch.recordCount > 0) send()
   await Promise.all(appends)
+}
+
+function isLarge(value: Encoded, headers: readonly Header[]): boolean {
+  let bytes = value?.length ?? 0
+  for (const header of headers) bytes += header.value?.length ?? 0
+  return bytes >= BATCH_BYTES
 }
