@@ -1,4 +1,5 @@
 import type { ObjectShape, Property, Shape } from './json-shape.ts'
+import { isOpaque, opaque, refuseLost } from './json-loss.ts'
 import { deeper, misfit, within } from './misfit.ts'
 
 /** Writes a value's JSON text; throws a misfit with the path to what does not fit. */
@@ -98,12 +99,12 @@ function encodeBigint(value: unknown): string {
 
 /**
  * Whatever JSON can hold, as JSON.stringify writes it (a Date becomes ISO text), but nothing that it
- * would quietly turn into null.
+ * would quietly leave out, or turn into null or `{}`.
  */
 export function encodeAny(value: unknown): string {
   const text = stringify(value)
   if (text === undefined) throw misfit('something JSON can hold', value)
-  if (text.includes('null')) refuseHidden(value)
+  refuseLost(value)
   return text
 }
 
@@ -118,27 +119,6 @@ function stringify(value: unknown): string | undefined {
       throw name === '' ? reason : within(name, reason)
     })
     throw caught
-  }
-}
-
-/** Looks for what JSON.stringify has written as null without its being null. */
-function refuseHidden(value: unknown): void {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw misfit('a finite number', value)
-  if (typeof value !== 'object' || value === null) return
-  // oxlint-disable-next-line no-restricted-globals -- the type of a value, not the time
-  if (value instanceof Date && Number.isNaN(value.getTime())) {
-    throw misfit('a valid Date', 'Invalid Date')
-  }
-  const isArray = Array.isArray(value)
-  for (const [name, member] of Object.entries(value)) {
-    try {
-      if (isArray && (member === undefined || typeof member === 'function')) {
-        throw misfit('something JSON can hold', member)
-      }
-      refuseHidden(member)
-    } catch (caught) {
-      throw within(isArray ? Number(name) : name, caught)
-    }
   }
 }
 
@@ -204,7 +184,9 @@ function compileObject({ properties, rest }: ObjectShape): JsonEncoder {
       throw within(place, caught)
     }
     if (encodeRest !== undefined) text = encodeRest(members, text)
-    return text === '' ? '{}' : `${text}}`
+    if (text !== '') return `${text}}`
+    if (isOpaque(value)) throw opaque(value)
+    return '{}'
   }
 }
 
