@@ -60,6 +60,9 @@ const dimensions: readonly Dimension[] = [
   },
 ]
 
+/** What {@link measureMatrix} can be asked for. */
+export const dimensionNames: readonly string[] = dimensions.map(({ name }) => name)
+
 const charts = join(import.meta.dirname, '../docs/charts')
 
 /**

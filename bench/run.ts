@@ -1,12 +1,6 @@
 import { parseArgs } from 'node:util'
 import { table, type Row } from './report.ts'
 
-/**
- * `npm run bench` measures everything; `npm run bench -- append read` what is named.
- * `--compare REV` measures this tree against a revision of it; `--json` prints rows for programs.
- * `npm run bench -- cost` shows where each nanosecond and byte of a record goes.
- * `npm run bench -- matrix` shows how cost grows with the work, and draws docs/charts.
- */
 const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> = {
   append: () => import('./append.ts'),
   acknowledge: () => import('./acknowledge.ts'),
@@ -22,24 +16,31 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Row[]> }>> 
   threads: () => import('./threads.ts'),
 }
 
-const { values: options, positionals: asked } = parseArgs({
-  allowPositionals: true,
-  options: { compare: { type: 'string' }, json: { type: 'boolean' } },
-})
+const help = `npm run bench [-- NAME...] [OPTIONS]: measures everything, or what is named, each against a baseline of the same
+run.
 
-if (asked[0] === 'cost') {
+  NAME           ${Object.keys(benches).join(', ')}
+  cost           where each nanosecond and byte of a record goes
+  matrix [NAME]  how cost grows with the work; draws docs/charts
+  --compare REV  measures this tree against a revision of it
+  --json         rows for programs`
+
+const { values: options, positionals: asked } = readWords()
+const [first, ...rest] = asked
+if (first === 'cost') {
+  if (rest.length > 0) refuse('cost is measured by itself.')
   const { measureCost } = await import('./cost.ts')
   console.log(await measureCost())
-} else if (asked[0] === 'matrix') {
-  const { measureMatrix } = await import('./matrix.ts')
-  console.log(await measureMatrix(asked.slice(1)))
+} else if (first === 'matrix') {
+  const { dimensionNames, measureMatrix } = await import('./matrix.ts')
+  const unknown = rest.filter((name) => !dimensionNames.includes(name))
+  if (unknown.length > 0) {
+    refuse(`The matrix has no ${unknown.join(', ')}; it has ${dimensionNames.join(', ')}.`)
+  }
+  console.log(await measureMatrix(rest))
 } else {
   const unknown = asked.filter((name) => !(name in benches))
-  if (unknown.length > 0) {
-    const known = [...Object.keys(benches), 'cost', 'matrix'].join(', ')
-    console.error(`No benchmark ${unknown.join(', ')}; there are: ${known}.`)
-    process.exit(2)
-  }
+  if (unknown.length > 0) refuse(`There is no benchmark ${unknown.join(', ')}.`)
   if (options.compare !== undefined) {
     const { compareWith } = await import('./compare.ts')
     console.log(compareWith(options.compare, asked))
@@ -47,6 +48,30 @@ if (asked[0] === 'cost') {
     const rows = await measureAll()
     console.log(options.json === true ? JSON.stringify(rows) : table(rows))
   }
+}
+
+function readWords() {
+  try {
+    const config = {
+      allowPositionals: true,
+      options: {
+        compare: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    } as const
+    const words = parseArgs(config)
+    if (words.values.help !== true) return words
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error))
+  }
+  console.log(help)
+  process.exit(0)
+}
+
+function refuse(mistake: string): never {
+  console.error(`✗ ${mistake}\n\n${help}`)
+  process.exit(2)
 }
 
 async function measureAll(): Promise<Row[]> {
