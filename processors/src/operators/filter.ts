@@ -1,3 +1,4 @@
+import { refusePromise } from './async-callback.ts'
 import type { Operator } from './operator.ts'
 import type { StreamRecord } from './record.ts'
 import { eachRecord } from './step.ts'
@@ -23,7 +24,9 @@ export function filter<K, V>(
       isOneToOne: true,
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
-          if (keep(record.value as V, record as StreamRecord<K, V>)) out.next(record)
+          const isKept = keep(record.value as V, record as StreamRecord<K, V>)
+          refusePromise(scope.node, isKept)
+          if (isKept) out.next(record)
         }),
     }),
   }

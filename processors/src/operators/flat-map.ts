@@ -1,3 +1,4 @@
+import { refusePromise } from './async-callback.ts'
 import type { Operator } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
 import { eachRecord } from './step.ts'
@@ -14,8 +15,10 @@ export function flatMap<K, V, R>(
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
           const values = change(record.value as V, record as StreamRecord<K, V>)
+          refusePromise(scope.node, values)
           // A generator is run to its end first: if it throws, nothing of the record has left.
           for (const value of Array.isArray(values) ? values : [...values]) {
+            refusePromise(scope.node, value)
             out.next(withValue(record, value as R))
           }
         }),

@@ -1,8 +1,9 @@
+import { refusePromise } from './async-callback.ts'
 import type { Operator } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
 import { eachRecord } from './step.ts'
 
-/** Turns each value into another; key and time stay. */
+/** Turns each value into another; key and time stay. For a function that gives promises: `mapAsync`. */
 export function map<K, V, R>(
   change: (value: V, record: StreamRecord<K, V>) => R,
   options: { readonly name?: string } = {},
@@ -14,7 +15,9 @@ export function map<K, V, R>(
       isOneToOne: true,
       compile: (scope) =>
         eachRecord(scope, (record, out) => {
-          out.next(withValue(record, change(record.value as V, record as StreamRecord<K, V>)))
+          const value = change(record.value as V, record as StreamRecord<K, V>)
+          refusePromise(scope.node, value)
+          out.next(withValue(record, value))
         }),
     }),
   }

@@ -1,4 +1,5 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
+import { AsyncCallback } from './async-callback.ts'
 import type { StepScope } from './operator.ts'
 import type { StreamRecord } from './record.ts'
 
@@ -39,7 +40,7 @@ class RecordSubscriber extends Subscriber<StreamRecord> {
   }
 }
 
-/** Lets the task judge a failure: passes the record over, or ends the stream. */
+/** Lets the task judge a failure of a record: passes it over, or ends the stream. */
 export function judge(
   scope: StepScope,
   record: StreamRecord,
@@ -47,6 +48,7 @@ export function judge(
   out: Subscriber<StreamRecord>,
 ): void {
   try {
+    if (error instanceof AsyncCallback) throw error
     scope.task.failed(scope.node, record, error)
   } catch (final) {
     out.error(final)
