@@ -1,4 +1,4 @@
-import { BatchReader, BatchWriter, json, partitionOfKey } from '@millrace/core'
+import { BatchReader, BatchWriter, json, partitionOfKey, RejectedError } from '@millrace/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { NamedKey } from '../operators/record.ts'
@@ -78,4 +78,14 @@ test('keys are read as they were written, however often they came before', () =>
       }
     }),
   )
+})
+
+test('an id past 2^53 that another program wrote into a key is refused, not rounded to its neighbour', () => {
+  const { key } = topic('t', { value: json<{ id: number }>(), key: 'id' })
+  expect(key.deserialize(Buffer.from('{"id":9007199254740991}'))).toEqual({ id: 2 ** 53 - 1 })
+  expect(() => key.deserialize(Buffer.from('{"id":9007199254740993}'))).toThrow(RejectedError)
+  expect(key.deserialize(key.serialize({ id: 1e300 } as never) as Buffer)).toEqual({ id: 1e300 })
+  expect(key.deserialize(Buffer.from('{"id":{"$bigint":"9007199254740993"}}'))).toEqual({
+    id: 9_007_199_254_740_993n,
+  })
 })

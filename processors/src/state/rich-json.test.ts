@@ -1,3 +1,4 @@
+import { RejectedError } from '@millrace/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseRich, stringifyRich } from './rich-json.ts'
@@ -40,6 +41,17 @@ test('plain data is plain JSON', () => {
       fc.pre(!hasDollar && !containsNegativeZero(plain))
       expect(stringifyRich(plain)).toBe(JSON.stringify(plain))
     }),
+  )
+})
+
+test('what would be lost is refused, and what says how it is written is written so', () => {
+  for (const lost of [Promise.resolve(1), new Map([[1, 2]]), new Set([1]), /a/, new Error('no')]) {
+    expect(() => stringifyRich(lost)).toThrow(RejectedError)
+    expect(() => stringifyRich({ deep: [lost] })).toThrow(lost.constructor.name)
+  }
+  expect(() => stringifyRich({ call: () => 1 })).toThrow('a function')
+  expect(stringifyRich({ url: new URL('http://millrace.example/') })).toBe(
+    '{"url":"http://millrace.example/"}',
   )
 })
 

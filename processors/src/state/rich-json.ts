@@ -1,7 +1,12 @@
+import { RejectedError } from '@millrace/core'
+import { isOpaque } from '@millrace/core/internal'
+
 /**
  * JSON that keeps what JSON alone would lose or refuse: dates, bigints, bytes, undefined, NaN and the
  * infinities, written as objects with one `$` property. State and internal topics are written in it;
  * plain data is plain JSON.
+ *
+ * @throws RejectedError RECORD_INVALID for a promise, a Map, a function and the like.
  */
 export function stringifyRich(value: unknown): string {
   return JSON.stringify(isPlain(value) ? value : tag(value))
@@ -48,6 +53,9 @@ function tag(value: unknown): unknown {
       return Number.isFinite(value) ? value : { $number: String(value) }
     case 'object':
       return value === null ? null : tagObject(value)
+    case 'function':
+    case 'symbol':
+      throw lost(`a ${typeof value}`)
     default:
       return value
   }
@@ -57,8 +65,17 @@ function tagObject(value: object): unknown {
   if (value instanceof Date) return { $date: tag(value.getTime()) }
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
   if (Array.isArray(value)) return value.map(tag)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return tag(value.toJSON())
+  if (isOpaque(value)) throw lost(`an object of the class ${value.constructor.name}`)
   const tagged = Object.fromEntries(Object.entries(value).map(([name, part]) => [name, tag(part)]))
   return Object.keys(value).some((name) => name.startsWith('$')) ? { $object: tagged } : tagged
+}
+
+function lost(what: string): RejectedError {
+  return new RejectedError(
+    'RECORD_INVALID',
+    `Keys, state and internal topics can't hold ${what}. Make a plain object, array or text of it; await a promise.`,
+  )
 }
 
 function untag(value: unknown): unknown {
