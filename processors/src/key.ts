@@ -1,4 +1,5 @@
-import { type Column, defineSerde, type Serde, UsageError } from '@millrace/core'
+import { type Column, defineSerde, json, type Serde, UsageError } from '@millrace/core'
+import { isHeld } from '@millrace/core/internal'
 import type { NamedKey } from './operators/record.ts'
 import { parseRich, stringifyRich } from './state/rich-json.ts'
 
@@ -93,10 +94,16 @@ export function namedKeySerde(columns: readonly Column[]): Serde<NamedKey> {
     columns,
     copies: true,
     encode: (key) => stringifyRich(times.length === 0 ? key : timesToMs(key, times)),
-    decode: (buffer, start, end) =>
-      msToTimes(parseRich(buffer.toString('utf8', start, end)) as NamedKey, times),
+    decode(buffer, start, end) {
+      const key = parseRich(buffer.toString('utf8', start, end))
+      // Another program may have written it. Two ids that are rounded to one would be one row.
+      if (!isHeld(key)) anyJson.decode(buffer, start, end)
+      return msToTimes(key as NamedKey, times)
+    },
   })
 }
+
+const anyJson = json()
 
 function timesToMs(key: NamedKey, times: readonly string[]): NamedKey {
   const written: Record<string, unknown> = { ...key }
