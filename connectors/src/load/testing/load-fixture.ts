@@ -17,11 +17,15 @@ export interface FixtureOptions {
   readonly whole?: boolean
   /** The process dies as it sends its statement of this number, from 1: before, or just after. */
   readonly killAtStatement?: number
+  /** It dies so long after its first rows are stored. */
+  readonly killAfterMs?: number
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as FixtureOptions
 const { paths, format, url, table, connections, rejects, killAtStatement = Infinity } = options
-const { key, whole = false } = options
+const { key, whole = false, killAfterMs } = options
+const die = (): void => void process.kill(process.pid, 'SIGKILL')
+let timer: NodeJS.Timeout | undefined
 
 let statements = 0
 // oxlint-disable-next-line typescript/unbound-method -- called with the client it was called on
@@ -29,9 +33,9 @@ const send = pg.Client.prototype.query as (this: pg.Client, ...all: unknown[]) =
 pg.Client.prototype.query = function (this: pg.Client, ...all: unknown[]): unknown {
   statements += 1
   const isLast = statements === killAtStatement
-  if (isLast && statements % 2 === 0) process.kill(process.pid, 'SIGKILL')
+  if (isLast && statements % 2 === 0) die()
   const result = send.apply(this, all)
-  if (isLast) setImmediate(() => process.kill(process.pid, 'SIGKILL'))
+  if (isLast) setImmediate(die)
   return result
 } as typeof pg.Client.prototype.query
 
@@ -42,5 +46,9 @@ await load({
   transactionBytes: 60_000,
   whole,
   ...(rejects !== undefined && { rejects: { path: rejects } }),
-  onProgress: ({ rows }) => void process.stdout.write(`${rows}\n`),
+  onProgress() {
+    if (killAfterMs === 0) die()
+    if (killAfterMs !== undefined) timer ??= setTimeout(die, killAfterMs)
+  },
 })
+clearTimeout(timer)

@@ -1,10 +1,16 @@
 import { postgres } from '../../postgres/postgres.ts'
 import { loadTable } from '../load-table.ts'
 
-/** For tests that kill it: copies a table beside itself, and says when it has begun. */
-const [url = '', from = '', to = ''] = process.argv.slice(2)
+/** For tests: copies a table beside itself, and dies so long after its first rows, unless it is done by then. */
+const [url = '', from = '', to = '', killAfterMs = '0'] = process.argv.slice(2)
+const die = () => process.kill(process.pid, 'SIGKILL')
+let timer: NodeJS.Timeout | undefined
 await loadTable({
   from: { url, table: from },
   sink: postgres(url).table(to),
-  onProgress: ({ rows }) => void process.stdout.write(`${rows}\n`),
+  onProgress() {
+    if (killAfterMs === '0') die()
+    timer ??= setTimeout(die, Number(killAfterMs))
+  },
 })
+clearTimeout(timer)
