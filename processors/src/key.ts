@@ -1,5 +1,7 @@
 import { type Column, defineSerde, json, type Serde, UsageError } from '@millrace/core'
 import { isHeld } from '@millrace/core/internal'
+import { expecting } from '@millrace/core/options'
+import { checkPart } from './check-description.ts'
 import type { NamedKey } from './operators/record.ts'
 import { parseRich, stringifyRich } from './state/rich-json.ts'
 
@@ -28,12 +30,33 @@ export interface KeyRule {
   readonly keyOf: (value: unknown) => NamedKey | null
 }
 
+const keySpec = expecting(
+  'a name, a list of names, or an object of functions',
+  (spec) =>
+    isName(spec) ||
+    (Array.isArray(spec)
+      ? spec.every(isName)
+      : typeof spec === 'object' &&
+        spec !== null &&
+        Object.values(spec).every((part) => typeof part === 'function')),
+)
+
+function isName(part: unknown): boolean {
+  return typeof part === 'string' && part !== ''
+}
+
 /**
  * Reads a {@link KeySpec}; column types are taken from `known` columns of the value.
  *
+ * @param where whose key it is, for messages.
  * @throws UsageError PIPELINE_INVALID for a key named `__proto__`, which assigning could not make.
  */
-export function keyRule(spec: KeySpec<never>, known: readonly Column[] = []): KeyRule {
+export function keyRule(
+  where: string,
+  spec: KeySpec<never>,
+  known: readonly Column[] = [],
+): KeyRule {
+  checkPart(where, 'key', spec, keySpec)
   const names = typeof spec === 'string' ? [spec] : Array.isArray(spec) ? spec : Object.keys(spec)
   const byName = typeof spec === 'string' || Array.isArray(spec)
   if (names.includes('__proto__')) {

@@ -1,4 +1,6 @@
 import { UsageError } from '@millrace/core'
+import { anything, callback, expecting } from '@millrace/core/options'
+import { checkDescription, checkPart, isOfKind } from './check-description.ts'
 import { type Plan } from './plan.ts'
 import { planPipeline } from './planner.ts'
 import type { Source } from './source.ts'
@@ -41,6 +43,7 @@ export interface From {
  */
 export function pipeline(name: string, build: (tools: PipelineTools) => void): Pipeline {
   checkName(name)
+  checkPart('pipeline', 'its second argument', build, callback)
   const builder = new TopologyBuilder(name)
   build(toolsFor(builder))
   const topology = builder.build()
@@ -53,15 +56,24 @@ export function isPipeline(value: unknown): value is Pipeline {
   return typeof value === 'object' && value !== null && brand in value
 }
 
+const someStream = expecting('a stream, such as from(…)', (value) => value instanceof NodeStream)
+
+const someInput = expecting('a topic or a source, such as csv(…)', (value) =>
+  isOfKind(value, ['topic', 'source']),
+)
+
 function toolsFor(builder: TopologyBuilder): PipelineTools {
   const from = (
     input: Topic | Source<unknown>,
     options: { readonly time?: TimeSpec<never> } = {},
   ) => {
+    checkPart('from', 'its input', input, someInput)
+    checkDescription('from', options, { time: anything })
     const node = input.kind === 'topic' ? builder.topic(input) : builder.source(input, options.time)
     return new NodeStream(builder, node)
   }
   const merge = (...streams: readonly NodeStream[]) => {
+    for (const stream of streams) checkPart('merge', 'its input', stream, someStream)
     if (streams.length < 2) {
       throw new UsageError('PIPELINE_INVALID', 'merge(...) takes two streams or more.')
     }

@@ -1,4 +1,6 @@
 import { UsageError } from '@millrace/core'
+import { expecting } from '@millrace/core/options'
+import { checkPart, isOfKind } from './check-description.ts'
 import type { Operator, WindowUse } from './operators/operator.ts'
 import type { Row } from './operators/record.ts'
 import type { Sink } from './sink.ts'
@@ -93,6 +95,20 @@ export interface Stream<K, V> {
   to(target: Target<Row<K, V>>): void
 }
 
+// Every function has an `apply`: one that was not called, or RxJS's own, would be taken for an operator.
+const someOperator = expecting(
+  "an operator, such as map(…) (RxJS's own go into rx)",
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    'apply' in value &&
+    typeof value.apply === 'function',
+)
+
+const someTarget = expecting('a topic, or a sink such as postgres.table(…)', (value) =>
+  isOfKind(value, ['topic', 'sink']),
+)
+
 /** The stream behind a {@link Stream}: a node of a topology in the making. */
 export class NodeStream {
   readonly #builder: TopologyBuilder
@@ -115,6 +131,7 @@ export class NodeStream {
     let { node } = this
     let window = this.#window
     for (const operator of operators) {
+      checkPart('pipe', 'its argument', operator, someOperator)
       const step = operator.apply({ window })
       if (step.kind === 'window' && 'windows' in step) {
         window = step
@@ -128,6 +145,7 @@ export class NodeStream {
   }
 
   to(target: Topic | Sink<never>): void {
+    checkPart('to', 'its target', target, someTarget)
     if (this.#window !== undefined) throw windowLeftOpen(this.node, `to ${target.name}`)
     this.#builder.target(this.node, target)
   }

@@ -110,5 +110,7 @@ describe('event time', () => {
 })
 
 test('a topic with no partitions is refused', () => {
-  expect(() => topic('t', { value, partitions: 0 })).toThrow('give a whole number from 1')
+  expect(() => topic('t', { value, partitions: 0 })).toThrow(
+    'partitions must be a whole number of at least 1, not 0',
+  )
 })

@@ -5,6 +5,19 @@ import {
   type TopicConfig,
   UsageError,
 } from '@millrace/core'
+import { topicConfigChecks } from '@millrace/core/internal'
+import {
+  anySerde,
+  anything,
+  callback,
+  type Checks,
+  count,
+  either,
+  group,
+  required,
+  text,
+} from '@millrace/core/options'
+import { checkDescription } from './check-description.ts'
 import {
   type KeyOf,
   keyColumnsOf,
@@ -82,6 +95,15 @@ export type SerdeKey<K> = K extends Uint8Array
 /** Where a value says when it happened. */
 export type TimeSpec<V> = (keyof V & string) | ((value: V) => number | Date)
 
+const CHECKS: Checks<TopicOptions<never, unknown>> = {
+  value: required(anySerde),
+  key: anything,
+  time: either(text, callback),
+  partitions: count(),
+  partitionBy: callback,
+  config: group(topicConfigChecks),
+}
+
 /**
  * Describes a topic whose keys are made of its values.
  *
@@ -100,20 +122,15 @@ export function topic<V, K>(
 export function topic<V>(name: string, options: TopicOptions<V, undefined>): TopicFor<null, V, V>
 export function topic<V>(name: string, options: TopicOptions<V, unknown>): Topic<unknown, V> {
   checkTopicName(name)
+  checkDescription(`Topic ${name}`, options, CHECKS)
   const { value, key, time, partitions, partitionBy, config = {} } = options
-  if (partitions !== undefined && !(Number.isInteger(partitions) && partitions > 0)) {
-    throw new UsageError(
-      'PIPELINE_INVALID',
-      `Topic ${name}: partitions is ${partitions}; give a whole number from 1.`,
-    )
-  }
   return {
     kind: 'topic',
     name,
     internal: false,
     partitions,
     config,
-    ...keysOf(key as KeySpec<never> | Serde<unknown> | undefined, value.columns),
+    ...keysOf(name, key as KeySpec<never> | Serde<unknown> | undefined, value.columns),
     value: value as unknown as Serde<unknown>,
     timeOf: time === undefined ? undefined : timeReader(`Topic ${name}`, time as TimeSpec<never>),
     partitionBy: partitionBy as Topic['partitionBy'],
@@ -121,6 +138,7 @@ export function topic<V>(name: string, options: TopicOptions<V, unknown>): Topic
 }
 
 function keysOf(
+  name: string,
   key: KeySpec<never> | Serde<unknown> | undefined,
   known: readonly Column[] | undefined,
 ): Pick<Topic, 'key' | 'keyColumns' | 'keyOf' | 'keyByName'> {
@@ -128,7 +146,7 @@ function keysOf(
   if (isSerde(key)) {
     return { key: wrappedKeySerde(key), keyColumns: keyColumnsOf(key), keyOf: undefined }
   }
-  const rule = keyRule(key, known)
+  const rule = keyRule(`Topic ${name}`, key, known)
   const { columns, keyOf, byName } = rule
   return { key: namedKeySerde(columns), keyColumns: columns, keyOf, keyByName: byName }
 }

@@ -74,7 +74,7 @@ const CHECKS: Checks<ConsumerOptions<never, never>> = {
 }
 
 /** @throws UsageError for what a consumer can't work with. */
-export function checkConsumer<K, V>(log: Log, options: ConsumerOptions<K, V>): void {
+export function checkConsumer<K, V>(log: Log, options: ConsumerOptions<K, V> = {}): void {
   checkArgument('new Consumer', 'its log', log, required(anyLog))
   checkOptions('new Consumer', options, CHECKS)
   if ((options.topics === undefined) === (options.assignment === undefined)) {

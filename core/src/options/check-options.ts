@@ -51,14 +51,22 @@ export function optionsMisfit(
   options: unknown,
   checks: Readonly<Record<string, Check>>,
 ): Misfit | undefined {
+  if (options === undefined) return membersMisfit({}, checks)
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     return { path: '', problem: `takes its options as an object, not ${shown(options)}` }
   }
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(checks, name)) return { path: '', problem: unknownOption(name, checks) }
   }
+  return membersMisfit(options as Readonly<Record<string, unknown>>, checks)
+}
+
+function membersMisfit(
+  options: Readonly<Record<string, unknown>>,
+  checks: Readonly<Record<string, Check>>,
+): Misfit | undefined {
   for (const [name, check] of Object.entries(checks)) {
-    const misfit = memberMisfit(name, (options as Record<string, unknown>)[name], check)
+    const misfit = memberMisfit(name, options[name], check)
     if (misfit !== undefined) return misfit
   }
   return undefined

@@ -123,14 +123,10 @@ export function group<Options>(checks: Checks<Options>): Check {
   }
 }
 
-/** One of two: what the first refuses may suit the second. */
-export function either(one: Check, other: Check): Check {
-  const allowed = `${one.allowed}, or ${other.allowed}`
-  return {
-    allowed,
-    misfit: (value) =>
-      one.misfit(value) && other.misfit(value) ? wrong(allowed, value) : undefined,
-  }
+/** What one check refuses may suit another. */
+export function either(...checks: readonly Check[]): Check {
+  const allowed = checks.map((check) => check.allowed).join(', or ')
+  return expecting(allowed, (value) => checks.some((check) => check.misfit(value) === undefined))
 }
 
 /** Made from what it must be, in words, and how to tell; `hint` may add what was probably meant. */

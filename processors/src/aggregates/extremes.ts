@@ -1,4 +1,5 @@
 import { RejectedError } from '@millrace/core'
+import { checkCallback } from '../check-description.ts'
 import type { Aggregate } from './aggregate.ts'
 
 /** What `min` and `max` can compare. */
@@ -36,6 +37,7 @@ function extreme<V, T extends Comparable | null | undefined>(
   of: (value: V) => T,
   isBetter: (part: Comparable, kept: Comparable) => boolean,
 ): Aggregate<V, Extreme<T>> {
+  checkCallback(kind, of)
   return {
     kind,
     width: 1,

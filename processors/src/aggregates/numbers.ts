@@ -1,4 +1,5 @@
 import { RejectedError } from '@millrace/core'
+import { checkCallback } from '../check-description.ts'
 import type { Aggregate } from './aggregate.ts'
 
 /** Counts as zero in sums and means, and is passed over by `min` and `max`, as in SQL. */
@@ -8,6 +9,7 @@ type Missing = null | undefined
 export function sum<V, T extends number | bigint | Missing>(
   of: (value: V) => T,
 ): Aggregate<V, [Extract<T, bigint>] extends [never] ? number : bigint> {
+  checkCallback('sum', of)
   return {
     kind: 'sum',
     width: 1,
@@ -30,6 +32,7 @@ export function sum<V, T extends number | bigint | Missing>(
 export function mean<V, T extends number | bigint | Missing>(
   of: (value: V) => T,
 ): Aggregate<V, [Extract<T, Missing>] extends [never] ? number : number | null> {
+  checkCallback('mean', of)
   return {
     kind: 'mean',
     width: 2,

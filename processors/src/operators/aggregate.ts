@@ -1,7 +1,9 @@
 import { type Column, UsageError } from '@millrace/core'
+import { callback, recordOf, withMethods } from '@millrace/core/options'
 import type { Aggregate, Results } from '../aggregates/aggregate.ts'
 import { type GroupedAggregate, groupAggregates, singleAggregate } from '../aggregates/grouped.ts'
 import type { DurableStore } from '../state/store.ts'
+import { checkCallback, checkDescription, checkPart, NAMED } from '../check-description.ts'
 import { durationText } from '../windows/duration.ts'
 import { windowsText } from '../windows/windows.ts'
 import type { Windowed, WindowBounds } from '../windows/windowed-key.ts'
@@ -16,6 +18,8 @@ export interface AggregateOptions {
   readonly name?: string
 }
 
+const results = recordOf(withMethods('an aggregate, such as count()', 'start', 'add', 'result'))
+
 /**
  * Sums up the records of each key, in each window if `window(...)` comes just before. Leaves with the
  * key (and `window_start`, `window_end`) and a value of the names given; its time is the greatest of
@@ -27,6 +31,8 @@ export function aggregate<K, V, S extends Readonly<Record<string, Aggregate<V, u
   aggregates: S & Readonly<Record<string, Aggregate<V, unknown>>>,
   options: AggregateOptions = {},
 ): Operator<K, V, GroupKey<K>, Results<S>> {
+  checkPart('aggregate', 'its results', aggregates, results)
+  checkDescription('aggregate', options, NAMED)
   if (Object.keys(aggregates).length === 0) {
     throw new UsageError(
       'PIPELINE_INVALID',
@@ -44,6 +50,7 @@ export function aggregate<K, V, S extends Readonly<Record<string, Aggregate<V, u
 export function count<K, V>(
   of?: (value: V) => unknown,
 ): Operator<K, V, GroupKey<K>, { readonly count: number }> & Aggregate<V, number> {
+  if (of !== undefined) checkCallback('count', of)
   const counting: Aggregate<V, number> = {
     kind: 'count',
     width: 1,
@@ -69,6 +76,8 @@ export function reduce<K, V, A>(
   fold: (accumulated: A, value: V) => A,
   options: AggregateOptions = {},
 ): Operator<K, V, GroupKey<K>, A> & Aggregate<V, A> {
+  checkPart('reduce', 'its second argument', fold, callback)
+  checkDescription('reduce', options, NAMED)
   const folding: Aggregate<V, A> = {
     kind: 'reduce',
     width: 1,

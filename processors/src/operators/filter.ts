@@ -1,3 +1,4 @@
+import { checkCallback, checkDescription, NAMED } from '../check-description.ts'
 import { refusePromise } from './async-callback.ts'
 import type { Operator } from './operator.ts'
 import type { StreamRecord } from './record.ts'
@@ -16,6 +17,8 @@ export function filter<K, V>(
   keep: (value: V, record: StreamRecord<K, V>) => boolean,
   options: { readonly name?: string } = {},
 ): Operator<K, V, K, V> {
+  checkCallback('filter', keep)
+  checkDescription('filter', options, NAMED)
   return {
     apply: () => ({
       kind: 'filter',

@@ -1,3 +1,4 @@
+import { checkDescription, NAMED } from '../check-description.ts'
 import { type KeyOf, type KeySpec, keyRule } from '../key.ts'
 import type { Operator } from './operator.ts'
 import { derive } from './record.ts'
@@ -14,7 +15,8 @@ export function keyBy<K, V, const S extends KeySpec<V>>(
   spec: S,
   options: { readonly name?: string } = {},
 ): Operator<K, V, KeyOf<V, S>, V> {
-  const rule = keyRule(spec as KeySpec<never>)
+  checkDescription('keyBy', options, NAMED)
+  const rule = keyRule('keyBy', spec as KeySpec<never>)
   return {
     apply: () => ({
       kind: 'keyBy',

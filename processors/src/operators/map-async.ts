@@ -1,6 +1,18 @@
-import { RejectedError, UsageError } from '@millrace/core'
+import { RejectedError } from '@millrace/core'
 import { sleep } from '@millrace/core/io'
+import {
+  callback,
+  type Checks,
+  count,
+  either,
+  group,
+  milliseconds,
+  oneOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import { Observable, type Subscriber } from 'rxjs'
+import { checkCallback, checkDescription } from '../check-description.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import type { Operator, StepScope } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
@@ -26,6 +38,17 @@ export interface MapAsyncOptions<K, V, R> {
   readonly onError?: 'fail' | 'skip' | ((error: unknown, value: V, record: StreamRecord<K, V>) => R)
 }
 
+type Retry = NonNullable<MapAsyncOptions<never, never, never>['retry']>
+
+const CHECKS: Checks<MapAsyncOptions<never, never, never>> = {
+  name: text,
+  concurrency: count(),
+  order: oneOf('input', 'key', 'none'),
+  timeoutMs: milliseconds(1),
+  retry: group<Retry>({ attempts: required(count(0)), delayMs: milliseconds() }),
+  onError: either(oneOf('fail', 'skip'), callback),
+}
+
 /**
  * Turns each value into another by an asynchronous call. The epoch waits for its calls, so that no
  * record is passed over; after a crash calls of the last epoch are made again.
@@ -34,13 +57,9 @@ export function mapAsync<K, V, R>(
   change: (value: V, record: StreamRecord<K, V>, signal: AbortSignal) => Promise<R>,
   options: MapAsyncOptions<K, V, R> = {},
 ): Operator<K, V, K, R> {
+  checkCallback('mapAsync', change)
+  checkDescription('mapAsync', options, CHECKS)
   const { concurrency = 16, order = 'input' } = options
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new UsageError(
-      'PIPELINE_INVALID',
-      `mapAsync: concurrency is ${concurrency}; give a whole number from 1.`,
-    )
-  }
   return {
     apply: () => ({
       kind: 'mapAsync',

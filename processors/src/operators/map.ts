@@ -1,3 +1,4 @@
+import { checkCallback, checkDescription, NAMED } from '../check-description.ts'
 import { refusePromise } from './async-callback.ts'
 import type { Operator } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
@@ -8,6 +9,8 @@ export function map<K, V, R>(
   change: (value: V, record: StreamRecord<K, V>) => R,
   options: { readonly name?: string } = {},
 ): Operator<K, V, K, R> {
+  checkCallback('map', change)
+  checkDescription('map', options, NAMED)
   return {
     apply: () => ({
       kind: 'map',

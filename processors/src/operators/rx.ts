@@ -1,5 +1,6 @@
 import { RejectedError } from '@millrace/core'
 import { Observable, type OperatorFunction, Subject } from 'rxjs'
+import { checkCallback, checkDescription, NAMED } from '../check-description.ts'
 import type { Operator, StepScope } from './operator.ts'
 import { derive, type StreamRecord } from './record.ts'
 import { eachRecord } from './step.ts'
@@ -21,6 +22,8 @@ export function rx<K, V, K2, V2>(
   build: (records: Observable<RxRecord<K, V>>) => Observable<RxRecord<K2, V2>>,
   options: { readonly name?: string } = {},
 ): Operator<K, V, K2, V2> {
+  checkCallback('rx', build)
+  checkDescription('rx', options, NAMED)
   return {
     apply: () => ({
       kind: 'rx',

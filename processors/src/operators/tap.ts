@@ -1,3 +1,4 @@
+import { checkCallback, checkDescription, NAMED } from '../check-description.ts'
 import type { Operator } from './operator.ts'
 import type { StreamRecord } from './record.ts'
 import { eachRecord } from './step.ts'
@@ -7,6 +8,8 @@ export function tap<K, V>(
   look: (value: V, record: StreamRecord<K, V>) => void,
   options: { readonly name?: string } = {},
 ): Operator<K, V, K, V> {
+  checkCallback('tap', look)
+  checkDescription('tap', options, NAMED)
   return {
     apply: () => ({
       kind: 'tap',

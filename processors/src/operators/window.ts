@@ -1,4 +1,6 @@
 import { UsageError } from '@millrace/core'
+import { type Checks, expecting, oneOf } from '@millrace/core/options'
+import { checkDescription, checkPart, isOfKind } from '../check-description.ts'
 import type { Target } from '../stream.ts'
 import type { Topic } from '../topic.ts'
 import type { TimeWindows } from '../windows/windows.ts'
@@ -13,11 +15,22 @@ export interface WindowUseOptions<K, V> {
   readonly late?: Target<Row<K, V>> & Topic
 }
 
+const CHECKS: Checks<WindowUseOptions<never, never>> = {
+  emit: oneOf('update', 'final'),
+  late: expecting('a topic, made by topic(…)', (value) => isOfKind(value, ['topic'])),
+}
+
+const someWindows = expecting('tumbling(…) or hopping(…)', (value) =>
+  isOfKind(value, ['tumbling', 'hopping']),
+)
+
 /** Divides each key's records by event time; `aggregate`, `count` or `reduce` must follow. */
 export function window<K, V>(
   windows: TimeWindows,
   options: WindowUseOptions<K, V> = {},
 ): Operator<K, V, Windowed<K>, V> {
+  checkPart('window', 'its first argument', windows, someWindows)
+  checkDescription('window', options, CHECKS)
   return {
     apply: (before) => {
       if (before.window !== undefined) {

@@ -5,6 +5,17 @@ import {
   RejectedError,
   type TopicDescription,
 } from '@millrace/core'
+import {
+  abortSignal,
+  anyLog,
+  callback,
+  checkArgument,
+  checkOptions,
+  type Checks,
+  flag,
+  required,
+  text,
+} from '@millrace/core/options'
 import { type DeadLetterEntry, openDeadLetters } from './dead-letter-topic.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
 
@@ -38,6 +49,14 @@ export interface RedriveResult {
   readonly isInterrupted: boolean
 }
 
+const CHECKS: Checks<RedriveOptions> = {
+  to: text,
+  accepts: callback,
+  isDryRun: flag,
+  signal: abortSignal,
+  onProgress: callback,
+}
+
 // A transaction is large enough to be cheap, and small enough to be interrupted.
 const TRANSACTION_BYTES = 4 * 1024 * 1024
 
@@ -52,6 +71,8 @@ export async function redrive(
   topic: string,
   options: RedriveOptions = {},
 ): Promise<RedriveResult> {
+  checkArgument('redrive', 'its log', log, required(anyLog))
+  checkOptions('redrive', options, CHECKS)
   const topics = new Map((await log.listTopics()).map((each) => [each.name, each]))
   const { to, accepts = () => true, isDryRun = false, signal } = options
   if (to !== undefined) await log.describeTopic(to)

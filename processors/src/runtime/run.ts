@@ -1,4 +1,5 @@
 import { UsageError } from '@millrace/core'
+import { checkRun } from './check-run.ts'
 import { compileChain } from '../operators/chain.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { MemoryStore } from '../state/memory-store.ts'
@@ -20,6 +21,7 @@ import { thisThread } from './threads/this-thread.ts'
  * together, rows and their position in a sink together. The next run goes on from there.
  */
 export async function run(pipeline: Pipeline, options: RunOptions): Promise<RunResult> {
+  checkRun(pipeline, options)
   if (thisThread.runsStages) throw startedByImport(pipeline)
   if ((options.threads ?? 1) > 1) {
     const { runInThreads } = await import('./threads/run-in-threads.ts')

@@ -1,4 +1,6 @@
 import { UsageError } from '@millrace/core'
+import { anything, type Checks, expecting, required } from '@millrace/core/options'
+import { checkDescription } from '../check-description.ts'
 import { type Duration, durationMs, durationText } from './duration.ts'
 
 /**
@@ -18,12 +20,22 @@ export interface WindowOptions {
   readonly grace?: Duration
 }
 
+type HoppingOptions = WindowOptions & { readonly advance: Duration }
+
+// Whether it is a duration, `durationMs` says, and what was probably meant.
+const CHECKS: Checks<WindowOptions> = { grace: anything }
+const HOPPING: Checks<HoppingOptions> = {
+  grace: anything,
+  advance: required(expecting("a duration, such as '1m'", () => true)),
+}
+
 /**
  * Windows that follow each other without overlap, aligned to 1970 UTC.
  *
  * @throws UsageError for a size of zero or a duration that is none.
  */
 export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindows {
+  checkDescription('tumbling', options, CHECKS)
   return timeWindows('tumbling', size, size, options)
 }
 
@@ -32,10 +44,8 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
  *
  * @throws UsageError unless 0 < advance ≤ size.
  */
-export function hopping(
-  size: Duration,
-  options: WindowOptions & { readonly advance: Duration },
-): TimeWindows {
+export function hopping(size: Duration, options: HoppingOptions): TimeWindows {
+  checkDescription('hopping', options, HOPPING)
   return timeWindows('hopping', size, options.advance, options)
 }
 
