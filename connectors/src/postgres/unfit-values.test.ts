@@ -19,6 +19,7 @@ const unfit: readonly (readonly [string, unknown, string, RegExp])[] = [
   ['integer', true, '22P02', /true is not a whole number/],
   ['bigint', 2n ** 63n, '22003', /9223372036854775808 does not fit 64 bits/],
   ['bigint', 2 ** 63, '22003', /does not fit 64 bits/],
+  ['bigint', 2 ** 60, '22003', /1152921504606847000 is 1152921504606846976 exactly/],
   ['bigint', '-9223372036854775809', '22003', /does not fit 64 bits/],
   ['bigint', Number.NaN, '22P02', /NaN is not a whole number/],
   ['real', 1e39, '22003', /too large for real/],

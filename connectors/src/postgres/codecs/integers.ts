@@ -82,6 +82,11 @@ function checkedInt64(value: unknown): number | bigint {
   const integer = integerOf(value)
   if (Number.isSafeInteger(integer)) return integer
   const exact = BigInt(integer)
-  if (exact >= int64Min && exact <= int64Max) return exact
-  throw new UnfitValue(sqlState.outOfRange, value, 'does not fit 64 bits')
+  if (!(exact >= int64Min && exact <= int64Max)) {
+    throw new UnfitValue(sqlState.outOfRange, value, 'does not fit 64 bits')
+  }
+  // JSON, files and numeric columns have the digits that a number is written with.
+  if (typeof integer === 'bigint' || String(integer) === String(exact)) return exact
+  const what = `is ${exact} exactly: give a bigint, or a column for floating point`
+  throw new UnfitValue(sqlState.outOfRange, value, what)
 }
