@@ -10,9 +10,9 @@ export interface PlantedBug extends Edit {
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'acknowledged before the sync',
-    file: 'core/src/storage/partition.ts',
-    find: '    await this.#disk.sync(active.file)\n    this.#noteSynced(endOffset, sizeBytes)',
-    replace: '    this.#noteSynced(endOffset, sizeBytes)',
+    file: 'core/src/storage/segment-writer.ts',
+    find: '    await this.#disk.sync(active.file)\n    this.syncedPosition = sizeBytes\n',
+    replace: '    this.syncedPosition = sizeBytes\n',
   },
   {
     name: 'directory of a new segment not synced',
@@ -40,10 +40,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'recovery point advanced before the sync',
-    file: 'core/src/storage/partition.ts',
-    find: '    const { endOffset, sizeBytes } = active\n    await this.#disk.sync(active.file)',
+    file: 'core/src/storage/segment-writer.ts',
+    find: '    await this.#disk.sync(active.file)\n    this.syncedPosition = sizeBytes\n',
     replace:
-      '    const { endOffset, sizeBytes } = active\n    this.#syncedPosition = sizeBytes\n    this.#advanceWatermark()\n    await this.#disk.sync(active.file)',
+      '    this.syncedPosition = sizeBytes\n    this.#onSynced(this.#log.visibleOffset)\n    await this.#disk.sync(active.file)\n',
   },
   {
     name: 'index leads past the batch looked for',
@@ -107,7 +107,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'part of a refused write left in the file',
-    file: 'core/src/storage/partition.ts',
+    file: 'core/src/storage/segment-writer.ts',
     find: '() => file.truncate(sizeBytes)',
     replace: '() => Promise.resolve()',
   },
@@ -134,13 +134,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'core/src/storage/log-clock.ts',
     find: 'boot !== undefined && boot.id === last.bootId',
     replace: 'boot === undefined',
-  },
-  {
-    name: 'watermark leads readers beside the owner to what is not durable yet',
-    file: 'core/src/storage/partition.ts',
-    find: "    if (this.config.durability !== 'fsync') this.#show(this.log.endOffset)\n",
-    replace:
-      "    if (this.config.durability !== 'fsync') this.#show(this.log.endOffset)\n    else this.#watermark.advance({ segment: active.baseOffset, position: this.#syncedPosition, visibleOffset: this.log.endOffset })\n",
   },
   {
     name: 'reader beside the owner goes by markers that came after the decisions it knows',

@@ -7,6 +7,7 @@ import {
   replaceFile,
 } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
+import type { PartitionLog } from './partition-log.ts'
 
 /** Name of the file with what the batches of a partition cannot tell. */
 export const PARTITION_CHECKPOINT_FILE = 'partition.checkpoint'
@@ -41,12 +42,23 @@ export async function readPartitionCheckpoint(
   return checkpoint
 }
 
-/** Replaces a partition's checkpoint; resolves when it is durable. */
-export async function writePartitionCheckpoint(
+/**
+ * Replaces a partition's checkpoint; resolves when it is durable.
+ *
+ * @param segments those whose times are known and final for now.
+ */
+export async function checkpointPartition(
   disk: Disk,
-  directory: string,
-  checkpoint: PartitionCheckpoint,
+  log: PartitionLog,
+  segments: readonly SegmentTimes[],
+  startOffset = log.startOffset,
 ): Promise<void> {
-  const path = `${directory}/${PARTITION_CHECKPOINT_FILE}`
-  await replaceFile(disk, path, encodeChecked(checkpoint))
+  const times = segments.map(({ baseOffset, endOffset, firstAppendMs, lastAppendMs }) => ({
+    baseOffset,
+    endOffset,
+    firstAppendMs,
+    lastAppendMs,
+  }))
+  const path = `${log.directory}/${PARTITION_CHECKPOINT_FILE}`
+  await replaceFile(disk, path, encodeChecked({ startOffset, segments: times }))
 }

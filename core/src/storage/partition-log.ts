@@ -1,5 +1,5 @@
 import type { BatchHeader } from '../batch/header.ts'
-import { CorruptDataError, RejectedError } from '../errors.ts'
+import { ClosedError, CorruptDataError, RejectedError } from '../errors.ts'
 import type { DamagedPartition } from '../log.ts'
 import type { TransactionPartition } from '../transactions/journal-state.ts'
 import { OpenTransactions } from '../transactions/open-transactions.ts'
@@ -85,6 +85,16 @@ export class PartitionLog implements TransactionPartition {
       `Offset ${offset} is not in partition ${partition} of topic ${topic}, which holds ${startOffset} to ${endOffset}. ` +
         `The records were deleted by retention or trimming, or never were; choose where to go on.`,
       { facts: { topic, partition, offset, startOffset, endOffset } },
+    )
+  }
+
+  /** The error for whoever still wants to write when nothing more is taken. */
+  closedError(): ClosedError {
+    const { topic, partition } = this
+    return new ClosedError(
+      'CLOSED',
+      `Partition ${partition} of topic ${topic} takes no more records: the log was closed or the topic deleted.`,
+      { facts: { topic, partition } },
     )
   }
 

@@ -2,22 +2,20 @@ import { encodeControlBatch } from '../batch/control.ts'
 import { readHeader, stampBatch } from '../batch/header.ts'
 import type { ControlBatch } from '../batch/control.ts'
 import type { BatchHeader } from '../batch/header.ts'
-import { ClosedError, invariant, UnavailableError } from '../errors.ts'
+import { UnavailableError } from '../errors.ts'
 import type { Clock, Timer } from '../io/index.ts'
 import type { AppendRequest, AppendResult, Durability, TopicConfig } from '../log.ts'
-import type { TopicPartition } from '../record.ts'
 import { checkBatch } from './check-batch.ts'
 import { Committer } from './committer.ts'
 import type { CommitTarget, PendingAppend } from './committer.ts'
-import { replaceFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
-import { LEADER_EPOCH_FILE } from './leader-epochs.ts'
 import type { LogClock } from './log-clock.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { writePartitionCheckpoint } from './partition-checkpoint.ts'
-import { countExpired, isTooOld } from './retention.ts'
-import type { Segment } from './segment.ts'
-import { createSegment, deleteSegments, writeIndexFiles } from './segment-files.ts'
+import { checkpointPartition } from './partition-checkpoint.ts'
+import { writeIndexFiles } from './segment-files.ts'
+import { SegmentRemoval } from './segment-removal.ts'
+import { SegmentWriter } from './segment-writer.ts'
+import { Visibility } from './visibility.ts'
 import type { WatermarkFile } from './watermark.ts'
 
 /** An idle partition syncs what no acknowledgement has asked for yet, after this long. */
@@ -53,18 +51,13 @@ export class Partition implements CommitTarget {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #time: LogClock
+  readonly #writer: SegmentWriter
+  readonly #removal: SegmentRemoval
   readonly #watermark: WatermarkFile
   readonly #admit: PartitionOptions['admit']
   readonly #committer: Committer
-  readonly #waiters = new Set<() => void>()
-  readonly #syncWaiters: { offset: number; resolve: () => void }[] = []
+  readonly #visibility: Visibility
   #nextOffset: number
-  #syncedOffset: number
-  #syncedPosition: number
-  /** Segments that are part of the log no more, while a full disk does not let go of their files. */
-  #undeleted: number[] = []
-  #isEpochRecorded = false
-  #isRollPending = false
   readonly #wasClosedInOrder: boolean
   #lazySync: Timer | undefined
   #isClosing = false
@@ -81,20 +74,23 @@ export class Partition implements CommitTarget {
     this.#wasClosedInOrder = options.isClosedInOrder
     this.#committer = new Committer(this)
     this.#nextOffset = this.log.endOffset
-    this.#syncedOffset = this.log.endOffset
-    this.#syncedPosition = this.#active.sizeBytes
-    for (const segment of this.log.segments) this.#assumeAppendedNow(segment)
-    if (!options.isWatermarkCurrent) this.#advanceWatermark()
+    this.#writer = new SegmentWriter(options, (offset) =>
+      this.#visibility.noteSynced(offset, this.config.durability),
+    )
+    this.#visibility = new Visibility(this.log, this.#writer, this.#watermark)
+    this.#removal = new SegmentRemoval(options, this.#writer)
+    if (!options.isWatermarkCurrent) this.#visibility.mark()
   }
 
   /** Records below this offset survive power loss. */
   get syncedOffset(): number {
-    return this.#syncedOffset
+    return this.#visibility.syncedOffset
   }
 
   get unsyncedBytes(): number {
     // Only `fsync` promises anything that recovery must be able to tell apart.
-    return this.config.durability === 'fsync' ? this.#active.sizeBytes - this.#syncedPosition : 0
+    if (this.config.durability !== 'fsync') return 0
+    return this.#writer.active.sizeBytes - this.#writer.syncedPosition
   }
 
   /**
@@ -125,7 +121,7 @@ export class Partition implements CommitTarget {
    * @throws ClosedError the topic was deleted since the transaction wrote to it, or the log was closed.
    */
   appendMarker(marker: ControlBatch): Promise<AppendResult> {
-    if (this.#isClosing) return Promise.reject(closed(this.log))
+    if (this.#isClosing) return Promise.reject(this.log.closedError())
     const bytes = encodeControlBatch(marker)
     return this.#push(bytes, readHeader(bytes, 0), false)
   }
@@ -148,9 +144,7 @@ export class Partition implements CommitTarget {
       const startOffset = Math.min(offset, this.log.visibleOffset)
       durableStart = this.log.startOffset
       if (startOffset <= durableStart) return
-      await this.#writeCheckpoint(startOffset, false)
-      this.log.startOffset = startOffset
-      await this.#deleteUnreachable()
+      await this.#removal.trim(startOffset)
       durableStart = this.log.startOffset
     })
     return durableStart
@@ -158,31 +152,26 @@ export class Partition implements CommitTarget {
 
   /** Deletes the segments that are too old or too many; a full disk does not stop it. */
   async enforceRetention(): Promise<void> {
-    const { cleanup, retentionMs, retentionBytes } = this.config
-    const keepsAll = cleanup === 'compact' || (retentionMs < 0 && retentionBytes < 0)
-    if (keepsAll && this.#undeleted.length === 0) return
+    if (this.#removal.keepsAll(this.config)) return
     if (this.#isClosing || this.log.damage !== undefined) return
-    await this.#push(undefined, undefined, false, () => this.#expire())
+    await this.#push(undefined, undefined, false, () => this.#removal.expire(this.config))
   }
 
   /** Goes on in a new segment. */
   async roll(): Promise<void> {
     await this.#push(undefined, undefined, true, async () => {
-      if (this.#active.sizeBytes > 0) await this.#roll(this.log.endOffset)
+      if (this.#writer.active.sizeBytes > 0) await this.#writer.roll(this.log.endOffset)
     })
   }
 
   /** Deletes the sealed segments that lie wholly below `offset`. */
   async dropBelow(offset: number): Promise<void> {
-    await this.#push(undefined, undefined, false, () =>
-      this.#deleteOldest(this.log.segments.filter(({ endOffset }) => endOffset <= offset).length),
-    )
+    await this.#push(undefined, undefined, false, () => this.#removal.dropBelow(offset))
   }
 
   /** Resolves once everything below `offset` has been synced, without asking for it. */
   whenSynced(offset: number): Promise<void> {
-    if (offset <= this.#syncedOffset) return Promise.resolve()
-    return new Promise((resolve) => this.#syncWaiters.push({ offset, resolve }))
+    return this.#visibility.whenSynced(offset)
   }
 
   /** Nothing can be appended any more: closed, or the topic was deleted. */
@@ -201,13 +190,12 @@ export class Partition implements CommitTarget {
 
   /** Calls back whenever more becomes visible or stable, until the returned function is called. */
   onChange(wake: () => void): () => void {
-    this.#waiters.add(wake)
-    return () => void this.#waiters.delete(wake)
+    return this.#visibility.onChange(wake)
   }
 
   /** Tells waiting readers to look again. */
   wake(): void {
-    for (const wake of this.#waiters) wake()
+    this.#visibility.wake()
   }
 
   /**
@@ -220,7 +208,7 @@ export class Partition implements CommitTarget {
     try {
       const isSound = this.#disk.failure === undefined && this.log.damage === undefined
       const isOrderly = isSound && !isDeleted
-      const isChanged = this.#isEpochRecorded || !this.#wasClosedInOrder
+      const isChanged = this.#writer.isEpochRecorded || !this.#wasClosedInOrder
       const needsSync = this.config.durability !== 'memory'
       if (isOrderly && isChanged) await this.#push(undefined, undefined, needsSync, this.#leave)
       await this.#committer.settled()
@@ -230,21 +218,8 @@ export class Partition implements CommitTarget {
     }
   }
 
-  get #active(): Segment {
-    const active = this.log.segments.at(-1)
-    invariant(active !== undefined, 'a partition has no segment')
-    return active
-  }
-
-  /** When a crash took the time of the last append, that is the latest it can have been. */
-  #assumeAppendedNow(segment: Segment): void {
-    if (segment.sizeBytes === 0 || segment.firstAppendMs >= 0) return
-    segment.firstAppendMs = this.#time.latestLostMs()
-    segment.lastAppendMs = segment.firstAppendMs
-  }
-
   #assertWritable(): void {
-    if (this.#isClosing) throw closed(this.log)
+    if (this.#isClosing) throw this.log.closedError()
     this.#disk.assertUsable()
     const damage = this.log.damage
     if (damage !== undefined) throw this.log.damageError(damage)
@@ -256,7 +231,7 @@ export class Partition implements CommitTarget {
     needsSync: boolean,
     task?: () => Promise<void>,
   ): Promise<AppendResult> {
-    if (this.#isClosing && task !== this.#leave) return Promise.reject(closed(this.log))
+    if (this.#isClosing && task !== this.#leave) return Promise.reject(this.log.closedError())
     return new Promise((resolve, reject) => {
       this.#committer.push({
         bytes,
@@ -299,34 +274,12 @@ export class Partition implements CommitTarget {
     this.#nextOffset = this.log.endOffset
   }
 
-  async write(bytes: Uint8Array, baseOffset: number, isSyncNext: boolean): Promise<void> {
-    if (!this.#isEpochRecorded) await this.#recordEpoch()
-    if (this.#isRollPending || this.#isRollDue(bytes.length)) await this.#roll(baseOffset)
-    const active = this.#active
-    try {
-      const hint = isSyncNext ? 'beforeSync' : undefined
-      await this.#disk.write(active.file, bytes, active.sizeBytes, hint)
-    } catch (error) {
-      // Failed meanwhile, the disk takes no cut back: part of the group may stay.
-      this.#disk.assertUsable()
-      // Without a file for it nothing was written.
-      if (error instanceof UnavailableError && error.code === 'UNAVAILABLE') throw error
-      // A full disk took part of the group: without it the log is as before.
-      await this.#cutBack(active).catch((cause: unknown) => {
-        throw this.#disk.fail('cut back', cause)
-      })
-      throw error
-    }
-  }
-
-  /** Synced, for what was refused must not come back when the power goes. */
-  async #cutBack({ file, sizeBytes }: Segment): Promise<void> {
-    await this.#disk.attempt('cut back', () => file.truncate(sizeBytes))
-    await this.#disk.sync(file)
+  write(bytes: Uint8Array, baseOffset: number, isSyncNext: boolean): Promise<void> {
+    return this.#writer.write(bytes, baseOffset, isSyncNext, this.config)
   }
 
   written(appends: readonly PendingAppend[]): void {
-    const active = this.#active
+    const { active } = this.#writer
     const nowMs = this.#time.stampMs()
     if (active.firstAppendMs < 0) active.firstAppendMs = nowMs
     active.lastAppendMs = Math.max(active.lastAppendMs, nowMs)
@@ -334,19 +287,16 @@ export class Partition implements CommitTarget {
       if (header !== undefined) this.log.add(active, baseOffset, header)
     }
     this.log.producers.keep()
-    if (this.config.durability !== 'fsync') this.#show(this.log.endOffset)
+    this.#visibility.noteWritten(this.config.durability)
   }
 
-  async sync(): Promise<void> {
-    const active = this.#active
-    const { endOffset, sizeBytes } = active
-    await this.#disk.sync(active.file)
-    this.#noteSynced(endOffset, sizeBytes)
+  sync(): Promise<void> {
+    return this.#writer.sync()
   }
 
   idle(): void {
     if (this.#isClosing || this.#lazySync !== undefined) return
-    if (this.config.durability === 'memory' || this.#syncedOffset === this.log.endOffset) return
+    if (this.config.durability === 'memory' || this.syncedOffset === this.log.endOffset) return
     if (this.#disk.failure !== undefined) return
     const flush = (): void => {
       this.#lazySync = undefined
@@ -357,126 +307,14 @@ export class Partition implements CommitTarget {
     this.#lazySync = this.#clock.schedule(LAZY_SYNC_MS, flush, 'background')
   }
 
-  #noteSynced(endOffset: number, position: number): void {
-    this.#syncedOffset = endOffset
-    this.#syncedPosition = position
-    if (this.config.durability === 'fsync') this.#show(endOffset)
-    else this.#advanceWatermark()
-    while (this.#syncWaiters.length > 0) {
-      const ready = this.#syncWaiters.findIndex(({ offset }) => offset <= endOffset)
-      if (ready < 0) break
-      this.#syncWaiters.splice(ready, 1)[0]?.resolve()
-    }
-  }
-
-  /** Lets readers see everything below `offset`. */
-  #show(offset: number): void {
-    this.log.visibleOffset = offset
-    this.#advanceWatermark()
-    this.wake()
-  }
-
-  #advanceWatermark(): void {
-    this.#watermark.advance({
-      segment: this.#active.baseOffset,
-      position: this.#syncedPosition,
-      visibleOffset: this.log.visibleOffset,
-    })
-  }
-
-  async #recordEpoch(): Promise<void> {
-    const epochs = this.log.epochs.begin(this.leaderEpoch, this.log.endOffset)
-    await replaceFile(this.#disk, `${this.log.directory}/${LEADER_EPOCH_FILE}`, epochs.encode())
-    this.log.epochs = epochs
-    this.#isEpochRecorded = true
-  }
-
-  #isRollDue(bytes: number): boolean {
-    const active = this.#active
-    if (active.sizeBytes === 0) return false
-    if (active.sizeBytes + bytes > this.config.segmentBytes) return true
-    return this.#time.nowMs() - active.firstAppendMs >= this.config.segmentMs
-  }
-
-  /** Seals the active segment and goes on in a new one, which takes records once its entry is durable. */
-  async #roll(baseOffset: number): Promise<void> {
-    const sealed = this.#active
-    await this.sync()
-    await this.#writeCheckpoint(this.log.startOffset, true)
-    // From here on its file may be there: whatever comes next belongs into it.
-    this.#isRollPending = true
-    const next = await createSegment(this.#disk, this.log.directory, baseOffset)
-    this.#isRollPending = false
-    sealed.seal()
-    this.log.segments.push(next)
-    this.#syncedPosition = 0
-    await writeIndexFiles(this.#disk, sealed, 'sealed')
-    sealed.thinIndexes()
-  }
-
-  async #expire(): Promise<void> {
-    const limits = {
-      retentionMs: this.config.retentionMs,
-      retentionBytes: this.config.retentionBytes,
-      nowMs: this.#time.nowMs(),
-      limitOffset: this.log.lastStableOffset,
-    }
-    // Before the roll, which needs room: on a full disk only this makes some.
-    await this.#deleteOldest(countExpired(this.log.segments, limits))
-    const active = this.#active
-    if (active.sizeBytes === 0 || !isTooOld(active, limits)) return
-    await this.#roll(this.log.endOffset)
-    await this.#deleteOldest(countExpired(this.log.segments, limits))
-  }
-
-  #deleteUnreachable(): Promise<void> {
-    const { segments, startOffset } = this.log
-    return this.#deleteOldest(segments.filter(({ endOffset }) => endOffset <= startOffset).length)
-  }
-
-  /** The last segment always stays: its name is where the log goes on. */
-  async #deleteOldest(count: number): Promise<void> {
-    const deleted = this.log.segments.slice(0, Math.min(count, this.log.segments.length - 1))
-    this.log.segments.splice(0, deleted.length)
-    const first = this.log.segments[0]
-    this.log.startOffset = Math.max(this.log.startOffset, first?.baseOffset ?? 0)
-    this.log.transactions.trim(this.log.startOffset)
-    this.#undeleted.push(...deleted.map(({ baseOffset }) => baseOffset))
-    await Promise.all(deleted.map((segment) => segment.close()))
-    if (this.#undeleted.length === 0) return
-    await deleteSegments(this.#disk, this.log.directory, this.#undeleted)
-    this.#undeleted = []
-  }
-
   readonly #leave = async (): Promise<void> => {
-    await writeIndexFiles(this.#disk, this.#active, 'growing')
-    if (!this.#isEpochRecorded) return
+    await writeIndexFiles(this.#disk, this.#writer.active, 'growing')
+    if (!this.#writer.isEpochRecorded) return
     try {
-      await this.#writeCheckpoint(this.log.startOffset, true)
+      await checkpointPartition(this.#disk, this.log, this.log.segments)
     } catch (error) {
       // Without room for it the next opening takes the last append to be as late as it can be.
       if (!(error instanceof UnavailableError)) throw error
     }
   }
-
-  #writeCheckpoint(startOffset: number, isActiveComplete: boolean): Promise<void> {
-    const segments = isActiveComplete ? this.log.segments : this.log.segments.slice(0, -1)
-    return writePartitionCheckpoint(this.#disk, this.log.directory, {
-      startOffset,
-      segments: segments.map(({ baseOffset, endOffset, firstAppendMs, lastAppendMs }) => ({
-        baseOffset,
-        endOffset,
-        firstAppendMs,
-        lastAppendMs,
-      })),
-    })
-  }
-}
-
-function closed(place: TopicPartition): ClosedError {
-  return new ClosedError(
-    'CLOSED',
-    `Partition ${place.partition} of topic ${place.topic} takes no more records: the log was closed or the topic deleted.`,
-    { facts: { topic: place.topic, partition: place.partition } },
-  )
 }
