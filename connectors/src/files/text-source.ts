@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import type { SourceContext, SourceReader } from '@millrace/processors'
+import type { Column, SourceContext, SourceReader } from '@millrace/processors'
+import type { OpenFile } from './dataset/dataset.ts'
 import type { FileSource } from './file-source.ts'
 import { checkLimit, openLimited } from './limited.ts'
 import type { LiveKind } from './live/follow.ts'
@@ -15,7 +16,7 @@ interface TextSourceOptions {
 /**
  * A source of text: a file, or several, one that grows, or standard input.
  *
- * @param openFile Opens a file that doesn't grow.
+ * @param openFile Opens a file that doesn't grow; `like` are the columns of the first of several.
  */
 export function textSource<Row>(
   path: string,
@@ -25,6 +26,7 @@ export function textSource<Row>(
     path: string,
     context: SourceContext,
     isLenient: boolean,
+    like: readonly Column[],
   ) => Promise<SourceReader<FileRecord>>,
 ): FileSource<Row> {
   checkLimit(kind.format, limit)
@@ -35,9 +37,10 @@ export function textSource<Row>(
     if (follow) return (await import('./live/follow.ts')).openFollowed(path, live, context)
     const { findFiles } = await import('./dataset/find-files.ts')
     const files = await findFiles(path, kind.format)
-    if (files === undefined) return openFile(path, context, isLenient)
+    if (files === undefined) return openFile(path, context, isLenient, [])
     const { openDataset } = await import('./dataset/dataset.ts')
-    return openDataset(path, files, (file, inner) => openFile(file, inner, isLenient), context)
+    const openOne: OpenFile = (file, inner, like) => openFile(file, inner, isLenient, like)
+    return openDataset(path, files, openOne, context)
   }
   return {
     kind: 'source',

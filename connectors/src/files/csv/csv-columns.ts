@@ -26,15 +26,17 @@ export function nameColumns(
   return names
 }
 
-/** Types the columns: as declared, else the narrowest that fits all of the sample. */
+/** Types the columns: as declared, else as in a file like this one, else the narrowest that fits the sample. */
 export function typeColumns(
   names: readonly string[],
   declared: Readonly<Record<string, ColumnType>>,
+  like: readonly Column[],
   sample: readonly (readonly (string | null | undefined)[])[],
 ): Column[] {
   return names.map((name, c) => {
     const texts = sample.map((record) => record[c]).filter((text) => typeof text === 'string')
-    return { name, type: declaredType(declared, name) ?? inferType(texts), nullable: true }
+    const known = declaredType(declared, name) ?? like.find((each) => each.name === name)?.type
+    return { name, type: known ?? inferType(texts), nullable: true }
   })
 }
 

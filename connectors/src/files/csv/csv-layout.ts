@@ -23,6 +23,14 @@ export interface CsvLayout {
   readonly isCompressed: boolean
 }
 
+/** What a file is read for. */
+export interface CsvManner {
+  /** Records that are no rows are given as such, instead of ending the reading. */
+  readonly isLenient: boolean
+  /** Columns of a file like this one. */
+  readonly like: readonly Column[]
+}
+
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const
 
 /** Reads the header and the first block: dialect, names and types of the columns. */
@@ -31,7 +39,7 @@ export async function probeCsv(
   file: FileHandle,
   options: CsvOptions,
   limits: BlockLimits,
-  isLenient: boolean,
+  { isLenient, like }: CsvManner,
 ): Promise<CsvLayout> {
   const { startByte, firstLine, isCompressed } = await readFirstLine(path, file, limits)
   const dialect = {
@@ -47,7 +55,7 @@ export async function probeCsv(
     }
     const block = isLenient ? await withNext(blocks, first, limits) : first
     if (!block) return { columns: [], dialect, bodyByte: startByte, isCompressed }
-    const layout = readColumns(path, block, dialect, options)
+    const layout = readColumns(path, block, dialect, options, like)
     // Its length is taken from its text, which must be what its bytes say. Of records a bad one is
     // named, or refused, when it is read.
     const header = block.bytes.subarray(0, layout.bodyByte - block.byte)
@@ -78,6 +86,7 @@ function readColumns(
   block: Block,
   dialect: CsvDialect,
   options: CsvOptions,
+  like: readonly Column[],
 ): Pick<CsvLayout, 'columns' | 'bodyByte'> {
   const placed = splitExactly(block.bytes.toString('utf8'), dialect)
   const records = placed.map(({ record }) => record)
@@ -87,7 +96,7 @@ function readColumns(
   requireFewColumns(path, (header ?? records[0])?.length ?? 0)
   const names = nameColumns(path, header, declared, records[0]?.length ?? 0)
   const sample = isUtf8(block.bytes) ? records : records.filter(isWhole)
-  const columns = typeColumns(names, declared, sample)
+  const columns = typeColumns(names, declared, like, sample)
   const bodyByte = block.byte + (hasHeader ? (placed[0]?.info.bytes ?? 0) : 0)
   return { columns, bodyByte }
 }

@@ -9,7 +9,7 @@ import { openBytes } from '../text/byte-reader.ts'
 import type { CsvBlock } from './csv-blocks.ts'
 import { CsvBlocks } from './csv-blocks.ts'
 import { CsvDecoder } from './csv-decoder.ts'
-import type { CsvLayout } from './csv-layout.ts'
+import type { CsvLayout, CsvManner } from './csv-layout.ts'
 import { probeCsv } from './csv-layout.ts'
 import type { CsvDialect } from './csv-scan.ts'
 import type { CsvOptions } from './csv.ts'
@@ -23,7 +23,7 @@ export async function openCsv(
   path: string,
   options: CsvOptions,
   { position, signal }: SourceContext,
-  isLenient = false,
+  manner: CsvManner = { isLenient: false, like: [] },
 ): Promise<CsvReader> {
   const file = await openFile(path)
   try {
@@ -31,9 +31,9 @@ export async function openCsv(
     const stored = position === undefined ? undefined : readFilePosition(path, position, COUNTERS)
     if (stored) refuseChangedFile(path, stored, identity)
     const limits = { blockBytes: BLOCK_BYTES, maxRecordBytes: maxRecordBytes(options) }
-    const layout = await probeCsv(path, file, options, limits, isLenient)
+    const layout = await probeCsv(path, file, options, limits, manner)
     const start = stored ?? { byte: layout.bodyByte, rows: 0 }
-    return new CsvReader({ path, file, identity, layout, limits, start, signal, isLenient })
+    return new CsvReader({ path, file, identity, layout, limits, start, signal, ...manner })
   } catch (error) {
     await file.close()
     throw error

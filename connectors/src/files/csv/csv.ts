@@ -47,9 +47,9 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): File
   checkOptions(options)
   const { maxRecordBytes = 16 * 1024 * 1024 } = options
   const kind = { format: 'csv', maxRecordBytes, options } as const
-  return textSource(path, kind, options, async (file, context, isLenient) => {
+  return textSource(path, kind, options, async (file, context, isLenient, like) => {
     const { openCsv } = await import('./csv-reader.ts')
-    return openCsv(file, options, context, isLenient)
+    return openCsv(file, options, context, { isLenient, like })
   })
 }
 

@@ -53,6 +53,25 @@ test('the files of a directory are read in order of their names, with the column
   expect(await readRows(parquet(root))).toEqual([{ year: '2004', n: 7 }])
 })
 
+test('CSV columns have the types of the first file in all of them, also after a resume', async () => {
+  const root = await directoryOf({
+    'a.csv': 'n,t\n1,\n',
+    'b.csv': 't,n\n7,2\n',
+    'c.csv': 'n,t\nx,8\n',
+  })
+  const batches = await readBatches(csv(root, { limit: 2 }))
+  const rows = [
+    { n: 1, t: null },
+    { t: '7', n: 2 },
+  ]
+  expect(batches.flatMap((batch) => batch.rows)).toEqual(rows)
+  for (const position of [undefined, batches[0]?.position, batches[1]?.position]) {
+    await expect(readRows(csv(root), position)).rejects.toThrow(
+      /c\.csv, line 2 .*column n: "x" is no int64.*declare the type/,
+    )
+  }
+})
+
 test('a pattern stands for what fits it; a file of such a name for itself', async () => {
   const root = await directoryOf({
     'b.log': line(2),

@@ -12,8 +12,12 @@ import type { FileRecord } from '../text/lenient-decoder.ts'
 import type { FoundFile } from './find-files.ts'
 import { partitionColumns } from './partition-columns.ts'
 
-/** Opens one file. */
-type OpenFile = (path: string, context: SourceContext) => Promise<SourceReader<FileRecord>>
+/** Opens one file; where types are only a guess, they are those of the first. */
+export type OpenFile = (
+  path: string,
+  context: SourceContext,
+  like: readonly Column[],
+) => Promise<SourceReader<FileRecord>>
 
 /** Where reading stands in several files. */
 type DatasetPosition = {
@@ -40,46 +44,62 @@ export async function openDataset(
   openFile: OpenFile,
   context: SourceContext,
 ): Promise<SourceReader<FileRecord>> {
-  const start = context.position === undefined ? undefined : startAt(path, files, context.position)
-  const first = files[start?.passed ?? 0]?.path ?? path
-  const reader = await openFile(first, { ...context, position: start?.at })
-  return new DatasetReader(files, openFile, context.signal, reader, start)
+  const { position, signal } = context
+  const start = position === undefined ? beginning : startAt(path, files, position)
+  const open: OpenAt = (index, at, like) =>
+    openFile(files[index]?.path ?? path, { position: at, signal }, like)
+  const isFirst = start.passed === 0
+  const first = await open(0, isFirst ? start.at : undefined, [])
+  const like = first.columns ?? []
+  if (isFirst) return new DatasetReader({ files, open, signal, start, like, reader: first })
+  await first.close()
+  const reader = await open(start.passed, start.at, like)
+  return new DatasetReader({ files, open, signal, start, like, reader })
+}
+
+type OpenAt = (
+  index: number,
+  position: Json | undefined,
+  like: readonly Column[],
+) => Promise<SourceReader<FileRecord>>
+
+type Start = Omit<DatasetPosition, 'names' | 'at'> & { readonly at: Json | undefined }
+
+const beginning: Start = { passed: 0, passedRows: 0, rows: 0, at: undefined }
+
+interface DatasetParts {
+  readonly files: readonly FoundFile[]
+  readonly open: OpenAt
+  readonly signal: AbortSignal
+  readonly start: Start
+  /** Of the first file. */
+  readonly like: readonly Column[]
+  /** Of the file at the start. */
+  readonly reader: SourceReader<FileRecord>
 }
 
 class DatasetReader implements SourceReader<FileRecord> {
-  readonly columns?: readonly Column[]
+  readonly columns: readonly Column[]
   readonly isSample = true
   readonly total: { readonly bytes: number }
-  readonly #files: readonly FoundFile[]
-  readonly #openFile: OpenFile
-  readonly #signal: AbortSignal
-  readonly #start: Omit<DatasetPosition, 'names' | 'at'>
+  readonly #parts: DatasetParts
   #reader: SourceReader<FileRecord>
 
-  constructor(
-    files: readonly FoundFile[],
-    openFile: OpenFile,
-    signal: AbortSignal,
-    reader: SourceReader<FileRecord>,
-    start: Omit<DatasetPosition, 'names' | 'at'> = { passed: 0, passedRows: 0, rows: 0 },
-  ) {
-    this.#files = files
-    this.#openFile = openFile
-    this.#signal = signal
-    this.#reader = reader
-    this.#start = start
-    this.total = { bytes: bytesOf(files) }
-    const { columns } = reader
-    if (columns !== undefined) this.columns = withPartitions(columns, files[start.passed])
+  constructor(parts: DatasetParts) {
+    this.#parts = parts
+    this.#reader = parts.reader
+    this.total = { bytes: bytesOf(parts.files) }
+    this.columns = withPartitions(parts.like, parts.files[0])
   }
 
   async *batches(): AsyncGenerator<SourceBatch<FileRecord>> {
-    let { passed, passedRows, rows } = this.#start
-    for (const file of this.#files.slice(passed)) {
-      if (passed > this.#start.passed) await this.#turnTo(file)
-      const partitions = partitionColumns(file.path)
-      const names = hashOf(this.#files.slice(0, passed + 1))
-      const passedBytes = bytesOf(this.#files.slice(0, passed))
+    const { files, start, signal } = this.#parts
+    let { passed, passedRows, rows } = start
+    for (const { path } of files.slice(passed)) {
+      if (passed > start.passed) await this.#turnTo(passed)
+      const partitions = partitionColumns(path)
+      const names = hashOf(files.slice(0, passed + 1))
+      const passedBytes = bytesOf(files.slice(0, passed))
       for await (const batch of this.#reader.batches()) {
         rows = batch.rowsRead
         yield {
@@ -89,16 +109,17 @@ class DatasetReader implements SourceReader<FileRecord> {
           rowsRead: passedRows + rows,
         }
       }
-      if (this.#signal.aborted) return
+      if (signal.aborted) return
       passed += 1
       passedRows += rows
       rows = 0
     }
   }
 
-  async #turnTo(file: FoundFile): Promise<void> {
+  async #turnTo(index: number): Promise<void> {
+    const { open, like } = this.#parts
     await this.#reader.close()
-    this.#reader = await this.#openFile(file.path, { position: undefined, signal: this.#signal })
+    this.#reader = await open(index, undefined, like)
   }
 
   close(): Promise<void> {
