@@ -36,4 +36,22 @@ describe('memory of batches', () => {
     const again = new Set(Array.from({ length: 40 }, () => batchMemory.take(LARGE).buffer))
     expect(taken.filter(({ buffer }) => again.has(buffer)).length).toBeLessThanOrEqual(16)
   })
+
+  it('that was borrowed goes back to its lender, once, and to nobody else', () => {
+    const borrowed = Buffer.allocUnsafeSlow(LARGE)
+    const returned: ArrayBuffer[] = []
+    batchMemory.borrow(borrowed, (memory) => returned.push(memory))
+    batchMemory.giveBack(borrowed.subarray(7))
+    batchMemory.giveBack(borrowed)
+    expect(returned).toEqual([borrowed.buffer])
+    const taken = Array.from({ length: 40 }, () => batchMemory.take(LARGE))
+    expect(taken.map(({ buffer }) => buffer)).not.toContain(borrowed.buffer)
+  })
+
+  it('that has come back from another thread is used again, unless it is of no use', () => {
+    const memory = [new ArrayBuffer(LARGE), new ArrayBuffer(LARGE + 1), new ArrayBuffer(10)]
+    for (const each of memory) batchMemory.comeBack(each)
+    const taken = Array.from({ length: 40 }, () => batchMemory.take(LARGE).buffer)
+    expect(memory.map((each) => taken.includes(each))).toEqual([true, false, false])
+  })
 })

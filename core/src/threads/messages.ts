@@ -10,6 +10,8 @@ export interface Request {
   readonly id: number
   readonly call: LogCall
   readonly parameters: readonly unknown[]
+  /** Of earlier answers, for the next ones. */
+  readonly memory?: readonly ArrayBuffer[]
 }
 
 /** Back from there. */

@@ -2,6 +2,7 @@
  * The log in another thread, seen from here. Open → closed (by us, or by the thread that has the log), or
  * open → broken (that thread is gone). In either end all calls fail, those under way included.
  */
+import { batchMemory } from '../batch/batch-memory.ts'
 import { ClosedError, FailedError } from '../errors.ts'
 import type { Channel } from '../io/channel.ts'
 import type {
@@ -36,12 +37,20 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
+/** Memory that waits for the next fetch to take it along; a reader gives back about as much as it gets. */
+const RETURNED_MAX = 16
+
 type ResultOf<C extends LogCall> = Awaited<ReturnType<Log[C]>>
 
 export class PortLog implements Log {
   readonly #channel: Channel
   readonly #slabs = new Slabs()
   readonly #pending = new Map<number, Pending>()
+  /** Memory of fetched batches that nobody here looks at any more. */
+  readonly #returned: ArrayBuffer[] = []
+  readonly #takeBack = (memory: ArrayBuffer): void => {
+    if (this.#returned.length < RETURNED_MAX) this.#returned.push(memory)
+  }
   #nextId = 0
   /** Why calls fail from now on. */
   #end: unknown
@@ -95,8 +104,10 @@ export class PortLog implements Log {
     return result
   }
 
-  fetch(request: FetchRequest): Promise<FetchResult> {
-    return this.#call('fetch', request)
+  async fetch(request: FetchRequest): Promise<FetchResult> {
+    const result = await this.#call('fetch', request)
+    for (const { batches } of result.partitions) batchMemory.borrow(batches, this.#takeBack)
+    return result
   }
 
   findOffset(request: FindOffsetRequest): Promise<Position> {
@@ -165,9 +176,10 @@ export class PortLog implements Log {
   #call<C extends LogCall>(call: C, ...parameters: readonly unknown[]): Promise<ResultOf<C>> {
     if (this.#end !== undefined) return Promise.reject(this.#end)
     const id = this.#nextId++
-    const request: Request = { id, call, parameters }
+    const memory = call === 'fetch' ? this.#returned.splice(0) : []
+    const request: Request = { id, call, parameters, ...(memory.length > 0 && { memory }) }
     return new Promise<ResultOf<C>>((resolve, reject) => {
-      this.#channel.post(request)
+      this.#channel.post(request, memory)
       if (this.#pending.size === 0) this.#channel.setIdle(false)
       this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject })
     })

@@ -1,3 +1,4 @@
+import { batchMemory } from '../batch/batch-memory.ts'
 import { ClosedError, type MillraceError } from '../errors.ts'
 import { type Clock, nodeClock } from '../io/index.ts'
 import type { Channel } from '../io/channel.ts'
@@ -24,7 +25,8 @@ export function serveLog(log: Log, channel: Channel, clock: Clock = nodeClock): 
     if (isOpen) channel.post(answer, transfer)
   }
   const answer = async (request: Request): Promise<void> => {
-    const { id } = request
+    const { id, memory = [] } = request
+    for (const returned of memory) batchMemory.comeBack(returned)
     try {
       const result = await members.observe(request, () => call(log, request))
       if (request.call === 'fetch') postFetched(post, id, result as FetchResult)

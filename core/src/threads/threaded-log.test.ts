@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { BatchWriter } from '../batch/index.ts'
+import { recycle } from '../batch/batch-writer.ts'
+import { BatchReader, BatchWriter } from '../batch/index.ts'
 import { Consumer } from '../consumer/index.ts'
 import { ClosedError, FailedError, FencedError, UsageError } from '../errors.ts'
 import { moduleBeside } from '../io/index.ts'
@@ -44,6 +45,37 @@ test('bytes that are appended stay with who sent them, for a retry', async () =>
   expect(Buffer.compare(before, batch)).toBe(0)
   await log.append({ topic: 'twice', partition: 0, batch })
   expect(await readAll(log, 'twice', 2)).toHaveLength(2)
+})
+
+test('memory of what was read goes back to be read into, and what comes in it is right', async () => {
+  await log.createTopic({ name: 'large' })
+  const producer = new Producer<never, string>(log, { value: string })
+  const valueOf = (index: number): string => `${index} `.padEnd(50_000, `${index % 10}`)
+  for (let index = 0; index < 400; index++) {
+    void producer.send({ topic: 'large', value: valueOf(index) })
+    if (producer.isFull) await producer.room()
+  }
+  await producer.close()
+  const pieces: Uint8Array[] = []
+  const position = { offset: 0, leaderEpoch: -1 }
+  while (position.offset < 400) {
+    const maxBytes = 1024 * 1024
+    const { partitions } = await log.fetch({
+      isolation: 'read_committed',
+      maxWaitMs: 0,
+      maxBytes,
+      partitions: [{ topic: 'large', partition: 0, position, maxBytes }],
+    })
+    const { batches, nextOffset } = partitions[0] ?? { batches: Buffer.of(), nextOffset: -1 }
+    const cursor = new BatchReader(batches, { fromOffset: position.offset })
+    while (cursor.next()) expect(String(cursor.value)).toBe(valueOf(cursor.offset))
+    recycle(batches)
+    pieces.push(batches)
+    position.offset = nextOffset
+  }
+  // All but the last have gone back.
+  expect(pieces.length).toBeGreaterThan(10)
+  expect(pieces.slice(0, -1).filter(({ buffer }) => buffer.byteLength > 0)).toEqual([])
 })
 
 test('an error is thrown here as the class, code and facts that it has there', async () => {
