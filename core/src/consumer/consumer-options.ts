@@ -47,13 +47,13 @@ export interface ConsumerOptions<K, V> {
   readonly sessionTimeoutMs?: number
   /** How long a rebalance waits for the batch in hand, in milliseconds. Default 300,000. */
   readonly rebalanceTimeoutMs?: number
-  /** Default 1,000 milliseconds. */
+  /** Default: a third of `sessionTimeoutMs`, and 1,000 milliseconds at most. */
   readonly heartbeatMs?: number
   readonly clock?: Clock
 }
 
 export const SESSION_TIMEOUT_MS = 10_000
-export const HEARTBEAT_MS = 1000
+const HEARTBEAT_MS_MAX = 1000
 
 const partition = group<TopicPartition>({ topic: required(text), partition: required(count(0)) })
 
@@ -80,8 +80,16 @@ export function checkConsumer<K, V>(log: Log, options: ConsumerOptions<K, V> = {
   if ((options.topics === undefined) === (options.assignment === undefined)) {
     throw new UsageError('USAGE', 'A consumer reads either `topics` or an `assignment`: give one.')
   }
-  const { sessionTimeoutMs = SESSION_TIMEOUT_MS, heartbeatMs = HEARTBEAT_MS } = options
-  checkArgument('new Consumer', 'heartbeatMs', heartbeatMs, below(sessionTimeoutMs))
+  const { sessionTimeoutMs = SESSION_TIMEOUT_MS } = options
+  checkArgument('new Consumer', 'heartbeatMs', heartbeatMsOf(options), below(sessionTimeoutMs))
+}
+
+/** As the options say, or so that two may be lost. */
+export function heartbeatMsOf({
+  sessionTimeoutMs = SESSION_TIMEOUT_MS,
+  heartbeatMs = Math.min(HEARTBEAT_MS_MAX, Math.floor(sessionTimeoutMs / 3)),
+}: Pick<ConsumerOptions<unknown, unknown>, 'sessionTimeoutMs' | 'heartbeatMs'>): number {
+  return heartbeatMs
 }
 
 /** A member whose heartbeats come later than the group's patience lasts is expelled again and again. */

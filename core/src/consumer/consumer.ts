@@ -13,7 +13,7 @@ import { ConsumerBatch, type RecordSerdes } from './consumer-batch.ts'
 import {
   checkConsumer,
   type ConsumerOptions,
-  HEARTBEAT_MS,
+  heartbeatMsOf,
   SESSION_TIMEOUT_MS,
 } from './consumer-options.ts'
 import { Fetcher } from './fetcher.ts'
@@ -302,7 +302,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       topics,
       sessionTimeoutMs: this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 300_000,
-      heartbeatMs: this.#options.heartbeatMs ?? HEARTBEAT_MS,
+      heartbeatMs: heartbeatMsOf(this.#options),
     }
     return new Membership(this.#log, this.#clock, settings, {
       onExpelled: () => this.#lose(),
