@@ -29,8 +29,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'unsynced tail believed without looking',
     file: 'core/src/storage/recovery.ts',
-    find: 'end = await this.#scan(segment, fileBytes, true)',
-    replace: 'end = await this.#scan(segment, fileBytes, false)',
+    find: 'end = await scan(fileBytes, true)',
+    replace: 'end = await scan(fileBytes, false)',
   },
   {
     name: 'corruption cut off as if it were a torn tail',
@@ -152,12 +152,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'core/src/transactions/coordinator.ts',
     find: '      await Promise.all(Array.from(toSync, (partition) => partition.watermarkSettled()))\n',
     replace: '',
-  },
-  {
-    name: 'stale watermark believed after a power loss',
-    file: 'core/src/embedded/read-only-topics.ts',
-    find: 'boot.id !== recoveredInBoot',
-    replace: "boot.id === ''",
   },
   {
     name: 'compressed records read from where they lay before',

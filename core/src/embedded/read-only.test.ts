@@ -137,6 +137,24 @@ describe('a read-only log beside its owner', () => {
   })
 })
 
+test('after a power loss that took a watermark, all that is on the disk is to be seen, owner or not', async () => {
+  const { owner, ports } = await ownerAndReader()
+  const { machine } = ports
+  await append(owner, 't', 0, ['a'])
+  await settle(ports)
+  await ports.fileSystem.remove('/data/t-0/durable-watermark')
+  machine.losePower()
+  const reader = await open('/data', { ports: machine.bootBeside(), access: 'read-only' })
+  expect(await readValues(reader, 't', 0)).toEqual(['a'])
+  const next = machine.boot()
+  const reopened = await machine.until(open('/data', { ports: next }))
+  expect(await readValues(reader, 't', 0)).toEqual(['a'])
+  // From now on only what is durable: the journal of the next owner says so.
+  await append(reopened, 't', 0, ['b'])
+  await settle(next)
+  expect(await readValues(reader, 't', 0)).toEqual(['a', 'b'])
+})
+
 test('there must be a log to read', async () => {
   const ports = simulatedPorts()
   await expect(open('/none', { ports, access: 'read-only' })).rejects.toThrow(/no log in \/none/)

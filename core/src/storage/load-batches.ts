@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly checkCrc: boolean
   /** Asked before each batch; true ends the load there. */
   readonly isDone?: () => boolean
+  /** What its producers wrote is so long past that none of them will send it again. */
+  readonly isLongPast?: boolean
   /** Told of each transaction's end marker; without it markers decide at once. */
   readonly onMarker?: (marker: Marker) => void
 }
@@ -43,7 +45,7 @@ export function loadBatches(
       if (outcome !== undefined) {
         options.onMarker?.({ producerId, producerEpoch, outcome, offset: baseOffset })
       }
-      if (header.producerId >= 0 && !header.isControl) {
+      if (header.producerId >= 0 && !header.isControl && options.isLongPast !== true) {
         log.producers.note(header, header.baseOffset)
       }
     },

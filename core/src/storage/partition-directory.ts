@@ -99,6 +99,7 @@ export async function openPartition(request: PartitionDirectory): Promise<Partit
     durability,
     watermark: last,
     isClosedInOrder,
+    nowMs: time.nowMs(),
   })
   const { admit } = request
   return new Partition({

@@ -227,3 +227,33 @@ describe('opening', () => {
     expect((await fetchFrom(again, 't', 0, 1, { leaderEpoch })).error).toBeUndefined()
   })
 })
+
+describe('producers that are long gone', () => {
+  const HOUR_MS = 3_600_000
+
+  /** What a retry is answered after these hours and an opening, some segments further on. */
+  async function retriedAfter(hours: number): Promise<boolean> {
+    const ports = simulatedPorts()
+    const log = await open('/data', { ports })
+    await log.createTopic({ name: 't', config: { segmentMs: HOUR_MS } })
+    const producer = await log.initProducer({})
+    const batch = batchOf(['once'], { ...producer, baseSequence: 0 })
+    await log.append({ topic: 't', partition: 0, batch: batch.slice() })
+    for (let passed = 0; passed < hours; passed++) {
+      ports.clock.advance(HOUR_MS)
+      await append(log, 't', 0, ['by somebody else'])
+    }
+    await log.close()
+    const again = await open('/data', { ports: ports.machine.boot() })
+    const { duplicate } = await again.append({ topic: 't', partition: 0, batch })
+    return duplicate
+  }
+
+  test('are remembered over openings for a day', async () => {
+    expect(await retriedAfter(23)).toBe(true)
+  })
+
+  test('cost an opening nothing after it', async () => {
+    expect(await retriedAfter(30)).toBe(false)
+  })
+})

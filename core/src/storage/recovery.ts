@@ -1,6 +1,7 @@
 import type { File } from '../io/index.ts'
 import type { Durability } from '../log.ts'
 import type { TransactionPartition } from '../transactions/journal-state.ts'
+import { PRODUCER_EXPIRATION_MS } from '../transactions/producer-state.ts'
 import { damagedFile, readSmallFile } from './checkpoint.ts'
 import type { Disk } from './disk.ts'
 import { UNSYNCED_BYTES_MAX } from './committer.ts'
@@ -9,6 +10,7 @@ import { findLaterBatch } from './later-batch.ts'
 import { LEADER_EPOCH_FILE, LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
 import { readPartitionCheckpoint } from './partition-checkpoint.ts'
+import type { PartitionCheckpoint } from './partition-checkpoint.ts'
 import type { ScanEnd } from './scan.ts'
 import { Segment, segmentBaseOffset, segmentFileName } from './segment.ts'
 import { finishDeletions, hasIndexFiles, isDeleted, writeIndexFiles } from './segment-files.ts'
@@ -21,6 +23,8 @@ export interface RecoveryRequest extends TransactionPartition {
   readonly directory: string
   readonly durability: Durability
   readonly watermark: Watermark | undefined
+  /** By the log's own time. */
+  readonly nowMs: number
   /** The log was closed in order: every entry of the directory is durable. */
   readonly isClosedInOrder: boolean
 }
@@ -57,6 +61,7 @@ class Recovery {
   readonly #request: RecoveryRequest
   readonly #checkEverything: boolean
   readonly #log: PartitionLog
+  #checkpoint: PartitionCheckpoint = { startOffset: 0, segments: [] }
 
   constructor(request: RecoveryRequest, checkEverything: boolean) {
     this.#request = request
@@ -87,12 +92,13 @@ class Recovery {
       )
     }
     log.startOffset = first
+    this.#checkpoint = await readPartitionCheckpoint(disk.fileSystem, directory)
     for (const base of bases) {
       await this.#openSegment(base, base === bases.at(-1))
       if (log.damage !== undefined) break
     }
     this.#checkNothingIsMissing(bases)
-    await this.#applyCheckpoint()
+    this.#applyCheckpoint()
     log.visibleOffset = log.endOffset
     log.producers.keep()
     return log
@@ -104,10 +110,9 @@ class Recovery {
   }
 
   /** Adds what the batches cannot tell. */
-  async #applyCheckpoint(): Promise<void> {
-    const { disk, directory } = this.#request
+  #applyCheckpoint(): void {
     const log = this.#log
-    const { startOffset, segments } = await readPartitionCheckpoint(disk.fileSystem, directory)
+    const { startOffset, segments } = this.#checkpoint
     log.startOffset = Math.min(Math.max(log.startOffset, startOffset), log.endOffset)
     log.transactions.trim(log.startOffset)
     for (const { baseOffset, endOffset, firstAppendMs, lastAppendMs } of segments) {
@@ -131,8 +136,11 @@ class Recovery {
     this.#log.segments.push(segment)
     const fileBytes = await sizeOf(file)
     const trusted = this.#trustedBytes(segment, isLast, fileBytes)
-    let end = await this.#scan(segment, trusted, false)
-    if (end.fault === undefined) end = await this.#scan(segment, fileBytes, true)
+    const isLongPast = !isLast && this.#isLongPast(baseOffset)
+    const scan = (to: number, checkCrc: boolean): Promise<ScanEnd> =>
+      loadBatches(this.#log, segment, { to, checkCrc, isLongPast })
+    let end = await scan(trusted, false)
+    if (end.fault === undefined) end = await scan(fileBytes, true)
     else this.sawFaultUnchecked = true
     await this.#judge(segment, end, isLast, fileBytes)
     if (!isLast) {
@@ -157,8 +165,10 @@ class Recovery {
     return watermark.segment === segment.baseOffset ? watermark.position : Infinity
   }
 
-  #scan(segment: Segment, to: number, checkCrc: boolean): Promise<ScanEnd> {
-    return loadBatches(this.#log, segment, { to, checkCrc })
+  #isLongPast(baseOffset: number): boolean {
+    const known = this.#checkpoint.segments.find((segment) => segment.baseOffset === baseOffset)
+    if (known === undefined || known.lastAppendMs < 0) return false
+    return this.#request.nowMs - known.lastAppendMs > PRODUCER_EXPIRATION_MS
   }
 
   async #judge(segment: Segment, end: ScanEnd, isLast: boolean, fileBytes: number): Promise<void> {

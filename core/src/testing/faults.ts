@@ -8,6 +8,7 @@ export interface DiskOperation {
   readonly ordinal: number
 }
 
+/** What a simulated file system is asked to do. */
 export type DiskOperationKind =
   | 'open'
   | 'create'

@@ -6,8 +6,12 @@ const BATCHES_MAX = 5
 const SEQUENCE_LIMIT = 2 ** 31
 /** Slots of a remembered batch: first sequence, last sequence, base offset. */
 const SLOTS = 3
-const EPOCH = BATCHES_MAX * SLOTS
-const COUNT = EPOCH + 1
+
+/**
+ * An opening does not remember producers again whose last batch lies in a segment that nobody has
+ * appended to for this long, by the log's time; as Kafka's `producer.id.expiration.ms`.
+ */
+export const PRODUCER_EXPIRATION_MS = 86_400_000
 
 /** The answer to an idempotent batch that was appended before. */
 export interface Duplicate {
@@ -22,6 +26,8 @@ export interface Duplicate {
 export class ProducerState {
   readonly #producers = new Map<number, Producer>()
   readonly #touched: Producer[] = []
+  /** What those touched were before, in the same order; used again and again. */
+  readonly #before: Remembered[] = []
 
   /**
    * Checks a batch's sequence and notes it at `baseOffset`.
@@ -37,7 +43,7 @@ export class ProducerState {
       this.note(header, baseOffset)
       return undefined
     }
-    const epoch = producer.now[EPOCH] ?? 0
+    const { epoch } = producer
     if (header.producerEpoch < epoch) throw fenced(header, epoch)
     if (header.producerEpoch === epoch) {
       const duplicate = producer.find(header)
@@ -56,11 +62,7 @@ export class ProducerState {
       producer = new Producer(header.producerId)
       this.#producers.set(header.producerId, producer)
     }
-    if (!producer.isTouched) {
-      producer.isTouched = true
-      producer.before.set(producer.now)
-      this.#touched.push(producer)
-    }
+    if (!producer.isTouched) this.#touch(producer)
     producer.push(header, baseOffset)
   }
 
@@ -72,56 +74,73 @@ export class ProducerState {
 
   /** Undoes what was noted since {@link ProducerState.keep}. */
   rollBack(): void {
-    for (const producer of this.#touched) {
+    for (const [index, producer] of this.#touched.entries()) {
       producer.isTouched = false
-      producer.now.set(producer.before)
-      if (producer.isEmpty) this.#producers.delete(producer.producerId)
+      const before = this.#before[index]
+      if (before !== undefined) copy(before, producer)
+      if (producer.batches.length === 0) this.#producers.delete(producer.producerId)
     }
     this.#touched.length = 0
   }
+
+  #touch(producer: Producer): void {
+    producer.isTouched = true
+    const before = (this.#before[this.#touched.length] ??= { epoch: 0, batches: [] })
+    copy(producer, before)
+    this.#touched.push(producer)
+  }
 }
 
-class Producer {
+/** The batches, oldest first, and the epoch they are of. */
+interface Remembered {
+  epoch: number
+  readonly batches: number[]
+}
+
+function copy(from: Remembered, to: Remembered): void {
+  to.epoch = from.epoch
+  to.batches.length = from.batches.length
+  for (let index = 0; index < from.batches.length; index++) {
+    to.batches[index] = from.batches[index] ?? 0
+  }
+}
+
+/** Small, for a log may see very many of them: most write one batch. */
+class Producer implements Remembered {
   readonly producerId: number
-  /** The batches, oldest first, then the epoch and how many batches there are. */
-  readonly now = new Float64Array(COUNT + 1)
-  readonly before = new Float64Array(COUNT + 1)
+  epoch = 0
+  readonly batches: number[] = []
   isTouched = false
 
   constructor(producerId: number) {
     this.producerId = producerId
   }
 
-  get isEmpty(): boolean {
-    return this.now[COUNT] === 0
-  }
-
   get nextSequence(): number {
-    const count = this.now[COUNT] ?? 0
-    return count === 0 ? 0 : ((this.now[(count - 1) * SLOTS + 1] ?? 0) + 1) % SEQUENCE_LIMIT
+    const last = this.batches.at(-SLOTS + 1)
+    return last === undefined ? 0 : (last + 1) % SEQUENCE_LIMIT
   }
 
   find(header: BatchHeader): Duplicate | undefined {
+    const { batches } = this
     const last = lastSequence(header)
-    for (let slot = 0; slot < (this.now[COUNT] ?? 0) * SLOTS; slot += SLOTS) {
-      if (this.now[slot] === header.baseSequence && this.now[slot + 1] === last) {
-        return { baseOffset: this.now[slot + 2] ?? 0 }
+    for (let slot = 0; slot < batches.length; slot += SLOTS) {
+      if (batches[slot] === header.baseSequence && batches[slot + 1] === last) {
+        return { baseOffset: batches[slot + 2] ?? 0 }
       }
     }
     return undefined
   }
 
   push(header: BatchHeader, baseOffset: number): void {
-    if (this.now[EPOCH] !== header.producerEpoch) {
-      this.now.fill(0)
-      this.now[EPOCH] = header.producerEpoch
+    const { batches } = this
+    if (this.epoch !== header.producerEpoch) batches.length = 0
+    this.epoch = header.producerEpoch
+    if (batches.length === BATCHES_MAX * SLOTS) {
+      batches.copyWithin(0, SLOTS)
+      batches.length -= SLOTS
     }
-    if (this.now[COUNT] === BATCHES_MAX) this.now.copyWithin(0, SLOTS, BATCHES_MAX * SLOTS)
-    else this.now[COUNT] = (this.now[COUNT] ?? 0) + 1
-    const slot = ((this.now[COUNT] ?? 1) - 1) * SLOTS
-    this.now[slot] = header.baseSequence
-    this.now[slot + 1] = lastSequence(header)
-    this.now[slot + 2] = baseOffset
+    batches.push(header.baseSequence, lastSequence(header), baseOffset)
   }
 }
 
