@@ -8,8 +8,9 @@ import { fileURLToPath } from 'node:url'
 const nodeMajorMin = 24
 
 // V8 takes these on its command line only. A young generation of 8 MB takes a Parquet file through a
-// pipeline into Postgres with 330 MB at most instead of 470, for 8 % more processor time.
-const heapFlags = { load: ['--max-semi-space-size=8'], run: ['--max-semi-space-size=8'] }
+// pipeline into Postgres with 330 MB at most instead of 470, for 8 % more processor time. A load makes
+// few objects: with 4 MB it takes 9 MB less, for no more time.
+const heapFlags = { load: ['--max-semi-space-size=4'], run: ['--max-semi-space-size=8'] }
 
 const flags = (heapFlags[process.argv[2]] ?? []).filter((flag) => !process.execArgv.includes(flag))
 const isOld = Number(process.versions.node.split('.', 1)[0]) < nodeMajorMin
