@@ -169,7 +169,7 @@ class CsvRows implements ChunkRows {
     const { mapped } = this.#input
     const fields = known ?? this.#fieldsOf(place)
     if (!fields) {
-      this.malformed.set(index, refusal('22021', 'the record is not UTF-8'))
+      this.malformed.set(index, refusal('22021', notUtf8))
       return {}
     }
     if (fields.length !== mapped.length) {
@@ -182,6 +182,9 @@ class CsvRows implements ChunkRows {
     return row
   }
 }
+
+/** Most often it is the whole file. */
+const notUtf8 = 'the record is not UTF-8 (to convert a file: iconv -f LATIN1 -t UTF-8)'
 
 function refusal(code: string, cause: string): Refusal {
   return { code, cause, column: undefined }
