@@ -18,3 +18,6 @@ export async function retryUnavailable<T>(
     }
   }
 }
+
+/** {@link retryUnavailable} with a clock and limits chosen before. */
+export type Retry = <T>(call: () => Promise<T>) => Promise<T>

@@ -1,21 +1,27 @@
 /**
- * A producer is open → closed. A transactional one is, while open,
- * idle → in transaction → idle again by a commit or an abort. A batch that fails breaks the
- * transaction: only an abort gets out of that. A fenced producer stays fenced.
+ * A producer is open → closed. A transactional one sends only inside a transaction (see transaction.ts).
+ * A fenced producer stays fenced.
+ *
+ * A record goes from `send`, past the line of those that wait (send-line.ts), through its topic
+ * (known-topics.ts, topic-queues.ts) into the open batch of a partition, and with it into the log
+ * (partition-queue.ts).
  */
 import type { Encoded } from '../batch/batch-writer.ts'
-import { ClosedError, FencedError, RejectedError, UsageError } from '../errors.ts'
+import { ClosedError, invariant, RejectedError } from '../errors.ts'
 import { type Clock, nodeClock } from '../io/index.ts'
-import type { GroupPositions, Log, ProducerIdentity } from '../log.ts'
+import type { GroupPositions, Log, TopicDescription } from '../log.ts'
 import type { Header } from '../record.ts'
 import { string } from '../serdes/string.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { type Acknowledgement, PlacedDelivery, WaitingDelivery } from './delivery.ts'
-import { retryUnavailable } from '../retry.ts'
-import type { PartitionQueue, QueueSettings } from './partition-queue.ts'
+import { type Retry, retryUnavailable } from '../retry.ts'
+import { Identity } from './identity.ts'
+import { KnownTopics } from './known-topics.ts'
 import type { PendingBatch } from './pending-batch.ts'
 import { checkProducer, IN_FLIGHT_MAX, type ProducerOptions } from './producer-options.ts'
-import { type TopicAppender, TopicQueues } from './topic-queues.ts'
+import { SendLine } from './send-line.ts'
+import type { TopicAppender, TopicQueues } from './topic-queues.ts'
+import { Transaction } from './transaction.ts'
 
 /** A record to send. */
 export interface ProducerRecord<K, V> {
@@ -31,9 +37,6 @@ export interface ProducerRecord<K, V> {
 }
 
 const MIB = 1024 * 1024
-/** How old the description of a topic may grow, so that partitions added are found in time. */
-const DESCRIPTION_AGE_MS_MAX = 30_000
-const LINE_SERVED_MAX = 1024
 
 /** Bytes, or text that becomes UTF-8: what a producer without serdes takes. */
 export type Raw = Exclude<Encoded, null>
@@ -43,55 +46,68 @@ export type Raw = Exclude<Encoded, null>
  * All sends share one budget of bytes; beyond it they wait, so awaiting them bounds memory.
  */
 export class Producer<K = Raw, V = Raw> {
-  readonly #log: Log
   readonly #clock: Clock
   readonly #options: ProducerOptions<K, V>
   readonly #budget: ByteBudget
-  readonly #settings: QueueSettings
-  readonly #topics = new Map<string, TopicQueues>()
-  readonly #openings = new Map<string, Promise<TopicQueues>>()
-  #latestTopic: TopicQueues | undefined
-  /** Sends that wait for their topic or for room; while there are any, later ones queue up behind. */
-  readonly #line: WaitingSend<K, V>[] = []
-  #lineEmptied: Promise<void> = Promise.resolve()
-  #identity: Promise<ProducerIdentity> | undefined
-  #transaction: 'none' | 'open' | 'ending' = 'none'
-  #transactionFailure: unknown
+  readonly #topics: KnownTopics
+  readonly #line: SendLine<ProducerRecord<K, V>> = new SendLine({
+    wait: (record) => this.#wait(record),
+    send: (record) => {
+      const topic = this.#topics.find(record.topic)
+      invariant(topic !== undefined, 'a send has waited for its topic in vain')
+      return this.#sendNow(topic, record)
+    },
+    onUnseenFailure: (error) => (this.#unseenFailure ??= error),
+  })
+  readonly #transaction: Transaction
   #unseenFailure: unknown
   #isClosed = false
 
   /** @throws UsageError for an option that there isn't, or that is what it can't be. */
   constructor(log: Log, options: ProducerOptions<K, V> = {}) {
     checkProducer(log, options)
-    this.#log = log
+    const { compression, transactionalId } = options
+    const isTransactional = transactionalId !== undefined
+    const timeoutMs = options.deliveryTimeoutMs ?? 120_000
+    const backoffMs = options.retryBackoffMs ?? 50
+    const clock = options.clock ?? nodeClock
+    const retry: Retry = (call) => retryUnavailable(clock, { timeoutMs, backoffMs }, call)
+    const request = isTransactional ? { transactionalId } : {}
+    const identity = new Identity(() => retry(() => log.initProducer(request)))
+    const describe = async (name: string): Promise<TopicDescription> => {
+      this.#expectOpen()
+      return retry(() => log.describeTopic(name))
+    }
     this.#options = options
-    this.#clock = options.clock ?? nodeClock
+    this.#clock = clock
     this.#budget = new ByteBudget(options.bufferBytes ?? 8 * MIB)
-    this.#settings = {
+    this.#topics = new KnownTopics(describe, compression, {
       log,
-      clock: this.#clock,
+      clock,
       budget: this.#budget,
       lingerMs: options.lingerMs ?? 0,
       batchBytes: options.batchBytes ?? MIB,
       maxInFlight: options.maxInFlight ?? IN_FLIGHT_MAX,
-      deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
-      retryBackoffMs: options.retryBackoffMs ?? 50,
-      isTransactional: options.transactionalId !== undefined,
-      identify: (stale) => this.#identify(stale),
-      onBatchOpened: (batch) => this.#refreshIfOld(batch),
+      deliveryTimeoutMs: timeoutMs,
+      retryBackoffMs: backoffMs,
+      isTransactional,
+      identify: (stale) => identity.get(stale),
+      onBatchOpened: (batch) => this.#topics.refreshIfOld(batch),
       onBatchFailed: (batch, error) => this.#onBatchFailed(batch, error),
-    }
+    })
+    const topics = this.#topics
+    this.#transaction = new Transaction({ isTransactional, log, retry, identity, topics })
   }
 
   /** Whether sends wait (for room in the byte budget, or for their topic); then `await room()` first. */
   get isFull(): boolean {
-    return this.#line.length > 0 || this.#budget.isFull
+    return !this.#line.isEmpty || this.#budget.isFull
   }
 
   /** Resolves when nobody waits and the byte budget has room. */
   async room(): Promise<void> {
     while (this.isFull) {
-      await this.#lineEmptied
+      await this.#line.emptied
       await this.#budget.room()
     }
   }
@@ -107,9 +123,9 @@ export class Producer<K = Raw, V = Raw> {
    * @throws FencedError PRODUCER_FENCED: a newer producer has the transactional id.
    */
   send(record: ProducerRecord<K, V>): Promise<Acknowledgement> {
-    const topic = this.#topicOf(record)
+    const topic = this.#topics.find(record.topic)
     const mustWait = topic === undefined || !topic.mayHave(record.partition)
-    if (mustWait || this.#line.length > 0 || this.#budget.isFull) return this.#queueUp(record)
+    if (mustWait || this.isFull) return this.#line.queueUp(record)
     try {
       return this.#sendNow(topic, record)
     } catch (error) {
@@ -119,7 +135,7 @@ export class Producer<K = Raw, V = Raw> {
 
   /** The fast way into a topic, for who encodes records and chooses partitions itself. */
   async topic(name: string): Promise<TopicAppender> {
-    return await this.#open(name)
+    return await this.#topics.open(name)
   }
 
   /**
@@ -128,9 +144,9 @@ export class Producer<K = Raw, V = Raw> {
    * @throws the first failure among those records, or of earlier ones whose promise nobody awaited.
    */
   async flush(): Promise<void> {
-    await this.#lineEmptied
+    await this.#line.emptied
     const batches: PendingBatch[] = []
-    for (const queue of this.#queues()) {
+    for (const queue of this.#topics.queues()) {
       queue.push()
       batches.push(...queue.outstanding())
     }
@@ -145,9 +161,7 @@ export class Producer<K = Raw, V = Raw> {
   /** Begins a transaction: what is sent from now on becomes visible with its commit, or never. */
   async beginTransaction(): Promise<void> {
     this.#expectTransaction('none', 'begin a transaction')
-    await this.#identify()
-    this.#transaction = 'open'
-    this.#transactionFailure = undefined
+    await this.#transaction.begin()
   }
 
   /**
@@ -160,48 +174,27 @@ export class Producer<K = Raw, V = Raw> {
     this.#expectTransaction('open', 'commit a transaction')
     await this.flush()
     this.#expectTransaction('open', 'commit a transaction')
-    if (this.#transactionFailure !== undefined) throw this.#transactionFailure
-    await this.#endTransaction('commit', positions)
+    await this.#transaction.commit(positions)
   }
 
   /** Gives up all records of the transaction; they will never be visible to committed readers. */
   async abortTransaction(): Promise<void> {
     this.#expectTransaction('open', 'abort a transaction')
-    this.#transaction = 'ending'
-    const aborted = new RejectedError('TRANSACTION_STATE', 'Its transaction was aborted.')
-    const underWay: PendingBatch[] = []
-    for (const queue of this.#queues()) {
-      queue.discard(aborted, false)
-      underWay.push(...queue.outstanding())
-    }
-    await Promise.allSettled(underWay.map((batch) => batch.settled()))
+    await this.#transaction.discard()
     this.#unseenFailure = undefined
-    await this.#endTransaction('abort', [])
+    await this.#transaction.abort()
   }
 
   /** Flushes, aborts an open transaction, and takes no more records. The log stays open. Idempotent. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     try {
-      if (this.#transaction === 'open') await this.abortTransaction()
+      if (this.#transaction.isOpen) await this.abortTransaction()
       await this.flush()
     } finally {
       this.#isClosed = true
-      this.#stop(new ClosedError('CLOSED', 'The producer is closed.'))
+      this.#topics.stop(closed())
     }
-  }
-
-  /** Most records go where the one before went. */
-  #topicOf({ topic: name }: { readonly topic: string }): TopicQueues | undefined {
-    if (this.#latestTopic?.topic !== name) this.#latestTopic = this.#topics.get(name)
-    return this.#latestTopic
-  }
-
-  #queueUp(record: ProducerRecord<K, V>): WaitingDelivery {
-    const delivery = new WaitingDelivery()
-    this.#line.push({ record, delivery })
-    if (this.#line.length === 1) this.#lineEmptied = this.#serveLine()
-    return delivery
   }
 
   #sendNow(topic: TopicQueues, record: ProducerRecord<K, V>): PlacedDelivery {
@@ -235,161 +228,37 @@ export class Producer<K = Raw, V = Raw> {
     return delivery
   }
 
-  async #serveLine(): Promise<void> {
-    let served = 0
-    for (;;) {
-      // Whoever is served stays in the line until then, so that newcomers know to queue up. Half of
-      // the line at a time, or a long one would be moved once per 1,024 served.
-      if (
-        served === this.#line.length ||
-        (served >= LINE_SERVED_MAX && served * 2 >= this.#line.length)
-      ) {
-        this.#line.splice(0, served)
-        served = 0
-      }
-      const waiting = this.#line[served++]
-      if (waiting === undefined) return
-      const { record, delivery } = waiting
-      try {
-        const topic = this.#topics.get(record.topic) ?? (await this.#open(record.topic))
-        if (!topic.mayHave(record.partition)) await this.#refresh(topic)
-        if (this.#budget.isFull) await this.#budget.room()
-        delivery.place(this.#sendNow(topic, record))
-      } catch (error) {
-        if (!delivery.isObserved) this.#unseenFailure ??= error
-        delivery.fail(error)
-      }
-    }
+  #wait(record: ProducerRecord<K, V>): Promise<void> | undefined {
+    const topic = this.#topics.find(record.topic)
+    const isKnown = topic !== undefined && topic.mayHave(record.partition)
+    return isKnown && !this.#budget.isFull ? undefined : this.#prepare(record)
   }
 
-  #open(name: string): Promise<TopicQueues> {
-    let opening = this.#openings.get(name)
-    if (opening === undefined) {
-      opening = this.#describe(name)
-      this.#openings.set(name, opening)
-      opening.catch(() => this.#openings.delete(name))
-    }
-    return opening
-  }
-
-  async #describe(name: string): Promise<TopicQueues> {
-    this.#expectOpen()
-    const description = await retryUnavailable(this.#clock, this.#retryLimits, () =>
-      this.#log.describeTopic(name),
-    )
-    const { compression } = this.#options
-    const topic = new TopicQueues(description, compression, this.#settings)
-    this.#topics.set(name, topic)
-    return topic
-  }
-
-  async #refresh(topic: TopicQueues): Promise<void> {
-    topic.refresh(await this.#log.describeTopic(topic.topic))
-  }
-
-  #refreshIfOld(batch: PendingBatch): void {
-    const { createdMs } = batch
-    const topic = this.#topicOf(batch)
-    if (topic === undefined || createdMs - topic.describedMs < DESCRIPTION_AGE_MS_MAX) return
-    topic.describedMs = createdMs
-    // Nobody waits for it: what is wrong with the topic, its appends will tell.
-    this.#refresh(topic).catch(() => undefined)
-  }
-
-  #identify(stale?: ProducerIdentity): Promise<ProducerIdentity> {
-    const current = this.#identity
-    if (current === undefined) return this.#initProducer()
-    if (stale === undefined) return current
-    return current.then((identity) =>
-      identity === stale && this.#identity === current ? this.#initProducer() : this.#identify(),
-    )
-  }
-
-  #initProducer(): Promise<ProducerIdentity> {
-    const { transactionalId } = this.#options
-    const request = transactionalId === undefined ? {} : { transactionalId }
-    const identity = retryUnavailable(this.#clock, this.#retryLimits, () =>
-      this.#log.initProducer(request),
-    )
-    this.#identity = identity
-    identity.catch(() => {
-      if (this.#identity === identity) this.#identity = undefined
-    })
-    return identity
-  }
-
-  async #endTransaction(
-    outcome: 'commit' | 'abort',
-    positions: readonly GroupPositions[],
-  ): Promise<void> {
-    this.#transaction = 'ending'
-    const identity = await this.#identify()
-    try {
-      const next = await retryUnavailable(this.#clock, this.#retryLimits, () =>
-        this.#log.endTransaction({ ...identity, outcome, positions }),
-      )
-      await this.#adopt(next, next.producerEpoch === identity.producerEpoch)
-      this.#transaction = 'none'
-    } catch (error) {
-      this.#transaction = 'open'
-      this.#transactionFailure = error
-      if (error instanceof FencedError) this.#stop(error)
-      throw error
-    }
-  }
-
-  /** After a lost batch the log may expect other sequences than ours: only a new epoch is safe. */
-  async #adopt(next: ProducerIdentity, isSameEpoch: boolean): Promise<void> {
-    const isSafe = !isSameEpoch || this.#transactionFailure === undefined
-    this.#identity = Promise.resolve(next)
-    const identity = isSafe ? next : await this.#initProducer()
-    for (const queue of this.#queues()) queue.adopt(identity)
-  }
-
-  /** Everything from now on fails with `error`. */
-  #stop(error: unknown): void {
-    for (const queue of this.#queues()) queue.discard(error, true)
-  }
-
-  *#queues(): Generator<PartitionQueue> {
-    for (const topic of this.#topics.values()) yield* topic.queues
+  async #prepare({ topic: name, partition }: ProducerRecord<K, V>): Promise<void> {
+    const topic = this.#topics.find(name) ?? (await this.#topics.open(name))
+    if (!topic.mayHave(partition)) await this.#topics.refresh(topic)
+    if (this.#budget.isFull) await this.#budget.room()
   }
 
   #onBatchFailed(batch: PendingBatch, error: unknown): void {
-    if (this.#transaction === 'ending') return
-    if (this.#transaction === 'open') this.#transactionFailure ??= error
+    if (this.#transaction.isEnding) return
+    this.#transaction.fail(error)
     if (!batch.isObserved) this.#unseenFailure ??= error
   }
 
   #expectOpen(): void {
-    if (this.#isClosed) throw new ClosedError('CLOSED', 'The producer is closed.')
-    if (this.#options.transactionalId === undefined || this.#transaction === 'open') return
-    throw new UsageError(
-      'TRANSACTION_STATE',
-      'A transactional producer sends only inside a transaction: call beginTransaction() first.',
-    )
+    if (this.#isClosed) throw closed()
+    this.#transaction.expectSends()
   }
 
   #expectTransaction(expected: 'none' | 'open', action: string): void {
-    if (this.#isClosed) throw new ClosedError('CLOSED', 'The producer is closed.')
-    const { transactionalId } = this.#options
-    if (transactionalId !== undefined && this.#transaction === expected) return
-    const reason =
-      transactionalId === undefined
-        ? 'the producer has no transactionalId'
-        : `a transaction is ${this.#transaction === 'none' ? 'not open' : this.#transaction}`
-    throw new UsageError('TRANSACTION_STATE', `Cannot ${action}: ${reason}.`)
-  }
-
-  get #retryLimits(): { timeoutMs: number; backoffMs: number } {
-    const { deliveryTimeoutMs: timeoutMs, retryBackoffMs: backoffMs } = this.#settings
-    return { timeoutMs, backoffMs }
+    if (this.#isClosed) throw closed()
+    this.#transaction.expect(expected, action)
   }
 }
 
-interface WaitingSend<K, V> {
-  readonly record: ProducerRecord<K, V>
-  readonly delivery: WaitingDelivery
+function closed(): ClosedError {
+  return new ClosedError('CLOSED', 'The producer is closed.')
 }
 
 /** What is written as it is: the types allow nothing else without a serde, JavaScript does. */
