@@ -1,4 +1,4 @@
-// What the command line prints records with; not part of the package `millrace`.
+// What the command line prints and reads records with; not part of the package `millrace`.
 export { csvFormat } from './csv/csv-format.ts'
 export { openStdin, untilAborted } from './live/stdin.ts'
 export { jsonText } from '../json-text.ts'
