@@ -193,7 +193,10 @@ describe('a run does not begin', () => {
       { onError: 'deadletter' },
       'onError must be one of fail, skip, dead-letter, not "deadletter". Did you mean "dead-letter"?',
     ],
-    [{ deadLettersMax: -1 }, 'deadLettersMax must be a whole number of at least 0, not -1.'],
+    [
+      { deadLettersMax: -1 },
+      'deadLettersMax must be a whole number of at least 0, or Infinity, not -1.',
+    ],
     [{ follow: 'yes' }, 'follow must be true or false, not "yes".'],
     [{ signal: 'SIGINT' }, 'signal must be an AbortSignal, not "SIGINT".'],
     [{ log: undefined }, 'log is missing: it must be a log, such as await open().'],

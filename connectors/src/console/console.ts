@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { ClosedError } from '@millrace/core'
+import { checkOptions, type Checks, oneOf, text, withMethods } from '@millrace/core/options'
 import type { OpenSink, Sink, SinkBatch, SinkTask } from '@millrace/processors'
 import { jsonText } from '../json-text.ts'
 import type { CsvLines } from './csv-lines.ts'
@@ -15,11 +16,20 @@ export interface ConsoleOptions {
   readonly format?: 'json' | 'csv'
 }
 
+const CHECKS: Checks<ConsoleOptions> = {
+  name: text,
+  stream: withMethods('a stream, such as process.stdout', 'write', 'once'),
+  format: oneOf('json', 'csv'),
+}
+
 /**
  * Writes each row as a line of JSON (or CSV) to standard output: the key's properties, then the value's;
  * a tombstone as `{"key":…,"value":null}`. At least once: a crash may repeat lines.
+ *
+ * @throws UsageError for options that make no sense.
  */
 export function console(options: ConsoleOptions = {}): Sink<unknown> {
+  checkOptions('console', options, CHECKS)
   const { stream = process.stdout, format = 'json' } = options
   // Its connections write below one header.
   let csv: CsvLines | undefined

@@ -1,11 +1,4 @@
-import { UsageError } from '@millrace/core'
 import type { Json, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
-
-/** Checks a `limit` option. @throws UsageError */
-export function checkLimit(source: string, limit: number | undefined): void {
-  if (limit === undefined || (Number.isInteger(limit) && limit >= 0)) return
-  throw new UsageError('USAGE', `${source}: limit is a number of rows, at least 0, not ${limit}.`)
-}
 
 /** A position inside a batch: so many rows after one that the source knows. */
 type InsidePosition = { readonly after: Json | null; readonly skip: number }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { Column, SourceContext, SourceReader } from '@millrace/processors'
 import type { OpenFile } from './dataset/dataset.ts'
 import type { FileSource } from './file-source.ts'
-import { checkLimit, openLimited } from './limited.ts'
+import { openLimited } from './limited.ts'
 import type { LiveKind } from './live/follow.ts'
 import { STDIN, sourceName } from './live/source-name.ts'
 import type { FileRecord } from './text/lenient-decoder.ts'
@@ -29,7 +29,6 @@ export function textSource<Row>(
     like: readonly Column[],
   ) => Promise<SourceReader<FileRecord>>,
 ): FileSource<Row> {
-  checkLimit(kind.format, limit)
   const open = async (isLenient: boolean, context: SourceContext) => {
     const live = { ...kind, isLenient }
     // The parsers are loaded when a file is read, not whenever a pipeline is described.

@@ -50,8 +50,8 @@ test('a rate holds records back', async () => {
 
 test('senseless options and foreign positions are refused', async () => {
   const record = (n: number): number => n
-  expect(() => generate({ record, count: 1.5 })).toThrow(/count is a whole number/)
-  expect(() => generate({ record, rate: 0 })).toThrow(/rate is records a second/)
+  expect(() => generate({ record, count: 1.5 })).toThrow(/count must be a whole number/)
+  expect(() => generate({ record, rate: 0 })).toThrow(/rate must be a number above 0/)
   await expect(readRows(generate({ record, count: 1 }), { byte: 1 })).rejects.toThrow(
     /another kind/,
   )

@@ -1,5 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '@millrace/core'
+import {
+  callback,
+  checkOptions,
+  type Checks,
+  count,
+  expecting,
+  positive,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Json, Source, SourceBatch, SourceContext, SourceReader } from '@millrace/processors'
 
 /** Options of {@link generate}. */
@@ -23,23 +33,27 @@ const batchRowsMax = 8192
 /** With a rate, records come in portions of this time. */
 const portionMs = 10
 
+const CHECKS: Checks<GenerateOptions<never>> = {
+  record: required(callback),
+  count: count(0),
+  rate: positive,
+  seed: expecting('a number', Number.isFinite),
+  name: text,
+}
+
 /**
  * Makes records out of nothing, for load and for examples. The position is the next index, so
  * a resumed run goes on there with the very same records.
+ *
+ * @throws UsageError for options that make no sense.
  */
 export function generate<Row>(options: GenerateOptions<Row>): Source<Row> {
-  const { count, rate } = options
-  if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0)) {
-    throw new UsageError('USAGE', `generate: count is a whole number of records, not ${count}.`)
-  }
-  if (rate !== undefined && !(rate > 0)) {
-    throw new UsageError('USAGE', `generate: rate is records a second, above 0, not ${rate}.`)
-  }
+  checkOptions('generate', options, CHECKS)
   const name = options.name ?? 'generate'
   return {
     kind: 'source',
     name,
-    bounded: count !== undefined,
+    bounded: options.count !== undefined,
     async open(context) {
       return new GeneratedRows(options, indexOf(name, context.position), context)
     },

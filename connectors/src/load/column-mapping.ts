@@ -1,5 +1,8 @@
 import { UsageError } from '@millrace/core'
+import { anyText, type Checks, listOf, recordOf, text } from '@millrace/core/options'
 import type { Column, ColumnType } from '@millrace/processors'
+
+import { columnTypes } from '../parts.ts'
 
 /** Which columns of an input go to which of the table. */
 export interface ColumnMapping {
@@ -11,6 +14,14 @@ export interface ColumnMapping {
   readonly skip?: readonly string[]
   /** Types by names in the table, in place of those inferred; for creating it. */
   readonly types?: Readonly<Record<string, ColumnType>>
+}
+
+/** For whoever takes one; the names in it are looked up when the columns are known. */
+export const mappingChecks: Checks<ColumnMapping> = {
+  names: listOf(text),
+  rename: recordOf(text),
+  skip: listOf(anyText),
+  types: columnTypes,
 }
 
 /** A column of an input, and what becomes of it. */

@@ -1,5 +1,6 @@
+import { checkOptions } from '@millrace/core/options'
 import type { LoadResult } from './load.ts'
-import type { TableLoadOptions } from './table-options.ts'
+import { tableLoadChecks, type TableLoadOptions } from './table-options.ts'
 
 /**
  * Copies a table, or a query's rows, from one PostgreSQL database into another: one snapshot of the
@@ -10,6 +11,7 @@ import type { TableLoadOptions } from './table-options.ts'
  * @throws UsageError tables that don't fit each other.
  */
 export async function loadTable(options: TableLoadOptions): Promise<LoadResult> {
+  checkOptions('loadTable', options, tableLoadChecks)
   // Loading the driver takes as long as starting Node; most commands never need it.
   const { copyTable } = await import('./table-load.ts')
   return copyTable(options)

@@ -1,17 +1,46 @@
 import { UsageError } from '@millrace/core'
+import {
+  abortSignal,
+  bytes,
+  callback,
+  checkOptions,
+  type Checks,
+  count,
+  either,
+  flag,
+  group,
+  listOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Column, OpenSink, Sink, Source } from '@millrace/processors'
-import type { ColumnMapping } from './column-mapping.ts'
+import { anySink, anySource } from '../parts.ts'
+import { type ColumnMapping, mappingChecks } from './column-mapping.ts'
 import { ChunkBuffers } from './chunk-buffers.ts'
 import { afterDraining } from './draining.ts'
 import { FilesLoad } from './files-load.ts'
 import { probe } from './probe.ts'
-import type { RejectOptions } from './reject-options.ts'
+import { rejectChecks, type RejectOptions } from './reject-options.ts'
 import type { LoadProgress } from './load-progress.ts'
 import { ProgressMeter } from './load-progress.ts'
 import { loadRows } from './row-load.ts'
 import { loadWhole } from './whole-load.ts'
 
 export type { LoadProgress }
+
+const CHECKS: Checks<LoadOptions<never>> = {
+  source: required(either(anySource, listOf(anySource, 1))),
+  sink: required(anySink),
+  name: text,
+  connections: count(),
+  transactionBytes: bytes(),
+  mapping: group(mappingChecks),
+  rejects: group(rejectChecks),
+  whole: flag,
+  signal: abortSignal,
+  onProgress: callback,
+  onNotice: callback,
+}
 
 const chunkBytesDefault = 4 * 1024 * 1024
 const connectionsDefault = 2
@@ -82,6 +111,7 @@ export interface LoadResult {
  *   named; what other transactions held is stored, and a later run goes on with the rest.
  */
 export async function load<Row>(options: LoadOptions<Row>): Promise<LoadResult> {
+  checkOptions('load', options, CHECKS)
   const { sink } = options
   const sources: readonly Source<Row>[] =
     'kind' in options.source ? [options.source] : options.source

@@ -1,5 +1,7 @@
+import { abortSignal, callback, type Checks, group, required, text } from '@millrace/core/options'
 import type { Sink } from '@millrace/processors'
-import type { ColumnMapping } from './column-mapping.ts'
+import { anySink } from '../parts.ts'
+import { type ColumnMapping, mappingChecks } from './column-mapping.ts'
 import type { LoadProgress } from './load-progress.ts'
 
 /** Rows of another database. */
@@ -24,4 +26,27 @@ export interface TableLoadOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: LoadProgress) => void
   readonly onNotice?: (message: string) => void
+}
+
+const from: Checks<SourceTableOptions> = {
+  url: required(text),
+  table: text,
+  query: text,
+  mapping: group(mappingChecks),
+}
+
+const create: Checks<NonNullable<TableLoadOptions['create']>> = {
+  url: required(text),
+  table: required(text),
+}
+
+/** Whether both or neither of `table` and `query` are named, the load itself says. */
+export const tableLoadChecks: Checks<TableLoadOptions> = {
+  from: required(group(from)),
+  sink: required(anySink),
+  create: group(create),
+  name: text,
+  signal: abortSignal,
+  onProgress: callback,
+  onNotice: callback,
 }

@@ -1,4 +1,18 @@
 import { UsageError } from '@millrace/core'
+import {
+  checkArgument,
+  checkOptions,
+  type Checks,
+  count,
+  either,
+  flag,
+  listOf,
+  oneOf,
+  patienceMs,
+  recordOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Sink } from '@millrace/processors'
 import { parseTableName, quoteIdentifier } from './identifier.ts'
 import type { MergeRule } from './merge.ts'
@@ -38,6 +52,17 @@ export interface Postgres {
   ): Sink<Readonly<Record<Name | Merged, unknown>>>
 }
 
+const CHECKS: Checks<PostgresTableOptions<string>> = {
+  url: text,
+  mode: oneOf('append', 'upsert'),
+  key: either(text, listOf(text)),
+  columns: listOf(text, 1),
+  merge: recordOf(oneOf('replace', 'keep', 'add', 'greatest', 'least')),
+  create: flag,
+  connections: count(),
+  retryForMs: patienceMs(),
+}
+
 const connectionsDefault = 2
 const retryForMsDefault = 600_000
 
@@ -46,6 +71,7 @@ const retryForMsDefault = 600_000
  * environment's `DATABASE_URL`. Nothing is connected until a pipeline runs.
  */
 export function postgres(url?: string): Postgres {
+  checkArgument('postgres', 'its URL', url, text)
   return {
     table: (name, options = {}) => table(name, url === undefined ? options : { url, ...options }),
   }
@@ -56,7 +82,7 @@ export function postgres(url?: string): Postgres {
  * its task can't write. Values are checked against the columns' types before they are sent.
  *
  * @param name `table` or `schema.table`.
- * @throws UsageError for options that contradict each other.
+ * @throws UsageError for options that make no sense, or contradict each other.
  */
 postgres.table = table
 
@@ -64,10 +90,12 @@ function table<const Name extends string = never, const Merged extends string = 
   name: string,
   options: PostgresTableOptions<Name, Merged> = {},
 ): Sink<Readonly<Record<Name | Merged, unknown>>> {
+  checkArgument('postgres.table', 'its name', name, required(text))
+  checkOptions(`postgres.table("${name}")`, options, CHECKS)
   const key = typeof options.key === 'string' ? [options.key] : [...(options.key ?? [])]
   const mode = options.mode ?? (key.length > 0 ? 'upsert' : 'append')
   const connections = options.connections ?? connectionsDefault
-  checkOptions(name, mode, key, options)
+  checkTogether(name, mode, key, options)
   const sink = {
     name: `postgres ${name}`,
     table: parseTableName(name),
@@ -94,14 +122,14 @@ function table<const Name extends string = never, const Merged extends string = 
   }
 }
 
-function checkOptions(
+function checkTogether(
   name: string,
   mode: 'append' | 'upsert',
   key: readonly string[],
   options: PostgresTableOptions<string>,
 ): void {
   for (const column of [...key, ...(options.columns ?? [])]) quoteIdentifier(column)
-  const { connections = connectionsDefault, retryForMs = retryForMsDefault, merge = {} } = options
+  const { merge = {} } = options
   if (mode === 'upsert' && key.length === 0) {
     throw wrong(name, 'mode "upsert" needs a key: { key: "id" }')
   }
@@ -110,12 +138,6 @@ function checkOptions(
   }
   const merged = key.find((column) => Object.hasOwn(merge, column))
   if (merged !== undefined) throw wrong(name, `the key column "${merged}" can't be merged`)
-  if (Number.isNaN(retryForMs) || retryForMs < 0) {
-    throw wrong(name, `retryForMs must be at least 0, not ${retryForMs}`)
-  }
-  if (!Number.isInteger(connections) || connections < 1) {
-    throw wrong(name, `connections must be a whole number of at least 1, not ${connections}`)
-  }
 }
 
 function wrong(name: string, problem: string): UsageError {

@@ -2,11 +2,11 @@ import { DECOMPRESSED_BYTES_MAX } from '../batch/batch-reader.ts'
 import { COMPRESSIONS } from '../batch/header.ts'
 import type { NewTopic, TopicConfig } from '../log.ts'
 import {
+  anyText,
   bytes,
   checkOptions,
   type Checks,
   count,
-  expecting,
   flag,
   group,
   oneOf,
@@ -48,7 +48,7 @@ export const topicConfigChecks: Checks<TopicConfig> = {
 
 const NEW_TOPIC: Checks<NewTopic> = {
   // By its own rules, which the registry knows.
-  name: required(expecting('text', (value) => typeof value === 'string')),
+  name: required(anyText),
   partitions: count(1, PARTITIONS_MAX),
   config: group(topicConfigChecks),
   internal: flag,

@@ -21,6 +21,9 @@ export const text: Check = expecting(
   (value) => typeof value === 'string' && value !== '',
 )
 
+/** Text that may be empty. */
+export const anyText: Check = expecting('text', (value) => typeof value === 'string')
+
 /** A function of the caller's. */
 export const callback: Check = expecting('a function', (value) => typeof value === 'function')
 
@@ -52,10 +55,10 @@ export function patienceMs(min = 0): Check {
   )
 }
 
-/** A finite number above zero. */
+/** A number above zero, `Infinity` too. */
 export const positive: Check = expecting(
   'a number above 0',
-  (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
+  (value) => typeof value === 'number' && value > 0,
 )
 
 /** One of a few names. */
@@ -127,6 +130,14 @@ export function group<Options>(checks: Checks<Options>): Check {
 export function either(...checks: readonly Check[]): Check {
   const allowed = checks.map((check) => check.allowed).join(', or ')
   return expecting(allowed, (value) => checks.some((check) => check.misfit(value) === undefined))
+}
+
+/** The same, or `Infinity` where there is no limit. */
+export function orInfinity(check: Check): Check {
+  return either(
+    check,
+    expecting('Infinity', (value) => value === Infinity),
+  )
 }
 
 /** Made from what it must be, in words, and how to tell; `hint` may add what was probably meant. */

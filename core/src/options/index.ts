@@ -7,6 +7,7 @@ export {
   shown,
 } from './check-options.ts'
 export {
+  anyText,
   anything,
   bytes,
   callback,
@@ -18,6 +19,7 @@ export {
   listOf,
   milliseconds,
   oneOf,
+  orInfinity,
   patienceMs,
   positive,
   recordOf,

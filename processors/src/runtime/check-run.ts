@@ -11,6 +11,7 @@ import {
   expecting,
   flag,
   oneOf,
+  orInfinity,
   required,
   text,
 } from '@millrace/core/options'
@@ -23,7 +24,7 @@ const CHECKS: Checks<RunOptions> = {
   follow: flag,
   final: flag,
   onError: oneOf('fail', 'skip', 'dead-letter'),
-  deadLettersMax: count(0),
+  deadLettersMax: orInfinity(count(0)),
   connections: count(),
   threads: count(),
   script: either(

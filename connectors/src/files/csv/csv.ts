@@ -1,7 +1,21 @@
 import { UsageError } from '@millrace/core'
+import {
+  anyText,
+  bytes,
+  checkArgument,
+  checkOptions,
+  type Checks,
+  count,
+  expecting,
+  flag,
+  oneOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { ColumnType, Sink } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import { columnTypes } from '../../parts.ts'
+import { filesChecks, type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import { textSource } from '../text-source.ts'
@@ -30,6 +44,19 @@ export interface CsvOptions {
   readonly follow?: boolean
 }
 
+const delimiter = expecting('one ASCII character', isOneAscii)
+
+const CHECKS: Checks<CsvOptions> = {
+  header: flag,
+  delimiter,
+  quote: expecting('one ASCII character or empty', (value) => value === '' || isOneAscii(value)),
+  null: anyText,
+  columns: columnTypes,
+  maxRecordBytes: bytes(),
+  limit: count(0),
+  follow: flag,
+}
+
 /**
  * Reads a CSV file's records in order, plain or compressed with gzip or zstd (known by content, not
  * by name). Strict: broken quotes, a missing or surplus field, text that is not UTF-8 and a value
@@ -44,7 +71,9 @@ export interface CsvOptions {
  * reads what it is given.
  */
 export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): FileSource<Row> {
-  checkOptions(options)
+  checkArgument('csv', 'its path', path, required(text))
+  checkOptions('csv', options, CHECKS)
+  expectColumns(options)
   const { maxRecordBytes = 16 * 1024 * 1024 } = options
   const kind = { format: 'csv', maxRecordBytes, options } as const
   return textSource(path, kind, options, async (file, context, isLenient, like) => {
@@ -56,6 +85,15 @@ export function csv<Row = FileRow>(path: string, options: CsvOptions = {}): File
 /** Options of {@link csv.files}. */
 export interface CsvFilesOptions<By extends PathBy = PathBy>
   extends FilesOptions<By>, CsvFormatOptions {}
+
+const FILES: Checks<CsvFilesOptions> = {
+  ...filesChecks,
+  header: flag,
+  delimiter,
+  lineEnd: expecting(String.raw`'\n' or '\r\n'`, (value) => value === '\n' || value === '\r\n'),
+  null: anyText,
+  compression: oneOf('gzip', 'zstd'),
+}
 
 /**
  * CSV files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.csv`. A file
@@ -71,25 +109,20 @@ function files<const By extends PathBy>(
   directory: string,
   options: CsvFilesOptions<By> = {},
 ): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
-  checkOptions(options.delimiter === undefined ? {} : { delimiter: options.delimiter })
+  checkOptions('csv.files', options, FILES)
   return filesSink(directory, options, 'csv', async () => {
     const { csvFormat } = await import('./csv-format.ts')
     return csvFormat(options)
   })
 }
 
-function checkOptions({ delimiter, quote, columns, header }: CsvOptions): void {
-  if (delimiter !== undefined && !isOneAscii(delimiter)) {
-    throw new UsageError('USAGE', `csv: delimiter is one ASCII character, not "${delimiter}".`)
-  }
-  if (quote !== undefined && quote !== '' && !isOneAscii(quote)) {
-    throw new UsageError('USAGE', `csv: quote is one ASCII character or empty, not "${quote}".`)
-  }
+function expectColumns({ columns, header }: CsvOptions): void {
   if (header === false && columns && Object.keys(columns).length === 0) {
     throw new UsageError('USAGE', 'csv: columns names no column; leave it out or name them all.')
   }
 }
 
-function isOneAscii(text: string): boolean {
-  return text.length === 1 && text.charCodeAt(0) < 128 && text !== '\n' && text !== '\r'
+function isOneAscii(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length !== 1) return false
+  return value.charCodeAt(0) < 128 && value !== '\n' && value !== '\r'
 }

@@ -1,6 +1,17 @@
+import {
+  bytes,
+  checkArgument,
+  checkOptions,
+  type Checks,
+  count,
+  flag,
+  oneOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Sink } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import { filesChecks, type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import { textSource } from '../text-source.ts'
@@ -19,6 +30,8 @@ export interface NdjsonOptions {
   readonly follow?: boolean
 }
 
+const CHECKS: Checks<NdjsonOptions> = { maxRecordBytes: bytes(), limit: count(0), follow: flag }
+
 /**
  * Reads a file of JSON objects, one a line (NDJSON, JSON Lines), plain or compressed with gzip or
  * zstd (known by content, not by name). A line that is no object is an error that names line and byte;
@@ -30,6 +43,8 @@ export interface NdjsonOptions {
  * reads what it is given.
  */
 export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {}): FileSource<Row> {
+  checkArgument('ndjson', 'its path', path, required(text))
+  checkOptions('ndjson', options, CHECKS)
   const { maxRecordBytes = 16 * 1024 * 1024 } = options
   const kind = { format: 'ndjson', maxRecordBytes } as const
   return textSource(path, kind, options, async (file, context, isLenient) => {
@@ -41,6 +56,8 @@ export function ndjson<Row = FileRow>(path: string, options: NdjsonOptions = {})
 /** Options of {@link ndjson.files}. */
 export interface NdjsonFilesOptions<By extends PathBy = PathBy>
   extends FilesOptions<By>, NdjsonFormatOptions {}
+
+const FILES: Checks<NdjsonFilesOptions> = { ...filesChecks, compression: oneOf('gzip', 'zstd') }
 
 /**
  * NDJSON files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.ndjson`, as
@@ -54,6 +71,7 @@ function files<const By extends PathBy>(
   directory: string,
   options: NdjsonFilesOptions<By> = {},
 ): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
+  checkOptions('ndjson.files', options, FILES)
   return filesSink(directory, options, 'ndjson', async () => {
     const { ndjsonFormat } = await import('./ndjson-format.ts')
     return ndjsonFormat(options)

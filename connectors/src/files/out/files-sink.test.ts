@@ -302,7 +302,7 @@ test('a sink asks for the columns that its paths name, of every row', () => {
 })
 
 test('options that make no sense are refused at once', () => {
-  expect(() => csv.files('')).toThrow('name a directory')
+  expect(() => csv.files('')).toThrow('csv.files: its directory must be text that is not empty')
   expect(() => csv.files('out', { rollMs: 0 })).toThrow('rollMs')
   expect(() => csv.files('out', { delimiter: '::' })).toThrow('delimiter')
   expect(parquet.files('a/out')).toMatchObject({

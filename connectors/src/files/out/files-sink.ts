@@ -1,5 +1,14 @@
 import { basename } from 'node:path'
-import { UsageError } from '@millrace/core'
+import {
+  anything,
+  bytes,
+  checkArgument,
+  type Checks,
+  count,
+  milliseconds,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Sink } from '@millrace/processors'
 import type { OutFormat } from './row-encoder.ts'
 import { type ColumnsOf, type PathBy, pathRule } from './path-rule.ts'
@@ -24,24 +33,38 @@ export interface FilesOptions<By extends PathBy = PathBy> {
   readonly name?: string
 }
 
-/** Makes a sink of files of a format. @throws UsageError for options that make no sense. */
+/** Of `partitionBy` its own rule knows more. */
+export const filesChecks: Checks<FilesOptions> = {
+  partitionBy: anything,
+  rollBytes: bytes(),
+  rollRows: count(),
+  rollMs: milliseconds(1),
+  openFilesMax: count(),
+  name: text,
+}
+
+/**
+ * Makes a sink of files of a format, by options that were checked.
+ *
+ * @throws UsageError for a `partitionBy` that makes no path.
+ */
 export function filesSink<By extends PathBy>(
   directory: string,
   options: FilesOptions<By>,
   kind: string,
   loadFormat: () => Promise<OutFormat>,
 ): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
+  checkArgument(`${kind}.files`, 'its directory', directory, required(text))
   const name = options.name ?? `${kind} ${basename(directory)}`
-  if (directory === '') throw new UsageError('USAGE', `${kind}.files: name a directory.`)
   const spec = {
     name,
     directory,
     rule: pathRule(options.partitionBy, name),
     limits: {
-      rollBytes: atLeastOne(name, 'rollBytes', options.rollBytes ?? 128 * 1024 * 1024),
-      rollRows: atLeastOne(name, 'rollRows', options.rollRows ?? Number.MAX_SAFE_INTEGER),
-      rollMs: atLeastOne(name, 'rollMs', options.rollMs ?? 10 * 60_000),
-      openFilesMax: atLeastOne(name, 'openFilesMax', options.openFilesMax ?? 64),
+      rollBytes: options.rollBytes ?? 128 * 1024 * 1024,
+      rollRows: options.rollRows ?? Number.MAX_SAFE_INTEGER,
+      rollMs: options.rollMs ?? 10 * 60_000,
+      openFilesMax: options.openFilesMax ?? 64,
     },
   }
   return {
@@ -55,9 +78,4 @@ export function filesSink<By extends PathBy>(
       return openFiles({ ...spec, format: await loadFormat() }, context)
     },
   }
-}
-
-function atLeastOne(sink: string, option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value
-  throw new UsageError('USAGE', `${sink}: ${option} is a whole number of at least 1, not ${value}.`)
 }

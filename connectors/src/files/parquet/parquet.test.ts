@@ -288,6 +288,8 @@ describe('a file that is no whole Parquet file is refused by name', () => {
   })
 
   test('one with a senseless limit', () => {
-    expect(() => parquet('x', { limit: -1 })).toThrow(/limit is a number of rows/)
+    expect(() => parquet('x', { limit: -1 })).toThrow(
+      /limit must be a whole number of at least 0, not -1/,
+    )
   })
 })

@@ -1,10 +1,19 @@
 import { basename, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
+import {
+  checkArgument,
+  checkOptions,
+  type Checks,
+  count,
+  oneOf,
+  required,
+  text,
+} from '@millrace/core/options'
 import type { Sink, SourceContext, SourceReader } from '@millrace/processors'
 import type { FileSource } from '../file-source.ts'
-import { checkLimit, openLimited } from '../limited.ts'
+import { openLimited } from '../limited.ts'
 import { STDIN } from '../live/source-name.ts'
-import { type FilesOptions, filesSink } from '../out/files-sink.ts'
+import { filesChecks, type FilesOptions, filesSink } from '../out/files-sink.ts'
 import type { ColumnsOf, PathBy } from '../out/path-rule.ts'
 import type { FileRow } from '../row-maker.ts'
 import type { ParquetFormatOptions } from './parquet-format.ts'
@@ -14,6 +23,8 @@ export interface ParquetOptions {
   /** Read only the first so many rows. */
   readonly limit?: number
 }
+
+const CHECKS: Checks<ParquetOptions> = { limit: count(0) }
 
 /**
  * Reads a Parquet file's rows in order. Memory is bound by the pages of a row group (by the whole
@@ -31,12 +42,13 @@ export function parquet<Row = FileRow>(
   path: string,
   options: ParquetOptions = {},
 ): FileSource<Row> {
+  checkArgument('parquet', 'its path', path, required(text))
+  checkOptions('parquet', options, CHECKS)
   const { limit } = options
   if (path === STDIN) {
     const next = 'Put it into a file first: its directory stands at its end.'
     throw new UsageError('USAGE', `parquet: standard input can't be read as Parquet. ${next}`)
   }
-  checkLimit('parquet', limit)
   return {
     kind: 'source',
     name: `parquet ${basename(path)}`,
@@ -62,6 +74,12 @@ export function parquet<Row = FileRow>(
 export interface ParquetFilesOptions<By extends PathBy = PathBy>
   extends FilesOptions<By>, ParquetFormatOptions {}
 
+const FILES: Checks<ParquetFilesOptions> = {
+  ...filesChecks,
+  compression: oneOf('zstd', 'snappy', 'gzip', 'none'),
+  rowGroupRows: count(),
+}
+
 /**
  * Parquet files as a sink, exactly once: `<directory>/<task>-<offset of the first record>.parquet`, as
  * {@link csv.files} writes them. Columns have the types of the schema; without one, those of the rows,
@@ -76,6 +94,7 @@ function files<const By extends PathBy>(
   directory: string,
   options: ParquetFilesOptions<By> = {},
 ): Sink<Readonly<Record<ColumnsOf<By>, unknown>>> {
+  checkOptions('parquet.files', options, FILES)
   return filesSink(directory, options, 'parquet', async () => {
     const { parquetFormat } = await import('./parquet-format.ts')
     return parquetFormat(options)
