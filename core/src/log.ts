@@ -72,6 +72,7 @@ export interface Log {
   close(): Promise<void>
 }
 
+/** What a log is, and the state it was opened in. */
 export interface LogDescription {
   /** UUID of the data directory (or the Kafka cluster id). */
   readonly logId: string
@@ -87,6 +88,7 @@ export interface LogDescription {
   readonly damaged: readonly DamagedPartition[]
 }
 
+/** A partition that is only read, because bytes behind `position` of `file` are not what was written. */
 export interface DamagedPartition extends TopicPartition {
   readonly file: string
   readonly position: number
@@ -96,6 +98,10 @@ export interface DamagedPartition extends TopicPartition {
 /** `memory`: lost with the process. `os`: survives kill −9. `fsync`: survives power loss. */
 export type Durability = 'memory' | 'os' | 'fsync'
 
+/**
+ * The settings of a topic. A new one has: `fsync`, kept for ever, segments of 256 MiB or 7 days, `delete`,
+ * no compression, batches up to 1 MiB.
+ */
 export interface TopicConfig {
   readonly durability: Durability
   /** Records may go this long after their **append** (not their own time); −1: never. */
@@ -111,8 +117,10 @@ export interface TopicConfig {
   readonly maxMessageBytes: number
 }
 
+/** How the records of a batch are compressed, all together. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
+/** A topic to make. */
 export interface NewTopic {
   readonly name: string
   /** Default 1. */
@@ -122,6 +130,7 @@ export interface NewTopic {
   readonly internal?: boolean
 }
 
+/** A topic as it is now. */
 export interface TopicDescription {
   /** UUID; the topic's identity. The name is only a label. */
   readonly topicId: string
@@ -131,6 +140,7 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionDescription[]
 }
 
+/** Where a partition begins and ends, when it was asked. */
 export interface PartitionDescription {
   readonly partition: number
   readonly startOffset: number
@@ -141,6 +151,7 @@ export interface PartitionDescription {
   readonly sizeBytes: number
 }
 
+/** Who sends: an id for life, and an epoch by which a newer holder of it fences the older. */
 export interface ProducerIdentity {
   readonly producerId: number
   readonly producerEpoch: number
@@ -157,6 +168,7 @@ export interface AppendRequest extends TopicPartition {
   readonly needsCrc?: boolean
 }
 
+/** Where a batch came to lie. */
 export interface AppendResult {
   /** Offset of the batch's first record. */
   readonly baseOffset: number
@@ -165,6 +177,7 @@ export interface AppendResult {
   readonly duplicate: boolean
 }
 
+/** What to read, and how long to wait for it. */
 export interface FetchRequest {
   readonly isolation: 'read_uncommitted' | 'read_committed'
   readonly maxWaitMs: number
@@ -175,6 +188,7 @@ export interface FetchRequest {
   readonly partitions: readonly FetchPartition[]
 }
 
+/** A partition to read from a position on. */
 export interface FetchPartition extends TopicPartition {
   /** The topic's id when the position was made; another id is refused, never guessed at. */
   readonly topicId?: string
@@ -182,10 +196,12 @@ export interface FetchPartition extends TopicPartition {
   readonly maxBytes: number
 }
 
+/** An answer for each partition, in the order asked for. */
 export interface FetchResult {
   readonly partitions: readonly FetchedPartition[]
 }
 
+/** What a fetch found in one partition, or why it found nothing. */
 export interface FetchedPartition extends TopicPartition {
   /**
    * Whole record batches, as they lie on the disk. The first may start before the offset asked for;
@@ -207,17 +223,20 @@ export interface FetchedPartition extends TopicPartition {
   }
 }
 
+/** An end of a partition, or a moment in it. */
 export interface FindOffsetRequest extends TopicPartition {
   readonly at: 'earliest' | 'latest' | { readonly timestampMs: number }
   readonly isolation?: 'read_uncommitted' | 'read_committed'
 }
 
+/** How a producer ends its transaction. */
 export interface EndTransactionRequest extends ProducerIdentity {
   readonly outcome: 'commit' | 'abort'
   /** Only with `commit`: the input this transaction has consumed. */
   readonly positions?: readonly GroupPositions[]
 }
 
+/** How far a group has read in some partitions. */
 export interface GroupPositions {
   readonly group: string
   /** Fences stale members when given. */
@@ -225,6 +244,7 @@ export interface GroupPositions {
   readonly positions: readonly StoredPosition[]
 }
 
+/** Where a group goes on in a partition. */
 export interface StoredPosition extends TopicPartition {
   readonly topicId: string
   readonly position: Position
@@ -232,14 +252,17 @@ export interface StoredPosition extends TopicPartition {
   readonly metadata?: string
 }
 
+/** Positions to store by themselves, outside a transaction. */
 export interface CommitPositionsRequest extends GroupPositions {}
 
+/** Who somebody is in a group, until the next rebalance. */
 export interface GroupMember {
   readonly group: string
   readonly memberId: string
   readonly generation: number
 }
 
+/** A member's wish to read with a group, as in Kafka's protocol; timeouts in milliseconds. */
 export interface JoinGroupRequest {
   readonly group: string
   /** Empty the first time; the answer names one. */
@@ -250,6 +273,7 @@ export interface JoinGroupRequest {
   readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
 }
 
+/** The round that a member came into, and who leads it. */
 export interface JoinGroupResult extends GroupMember {
   readonly leaderId: string
   readonly protocol: string
@@ -257,11 +281,13 @@ export interface JoinGroupResult extends GroupMember {
   readonly members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]
 }
 
+/** The second half of a round: the leader says who reads what. */
 export interface SyncGroupRequest extends GroupMember {
   /** From the leader; empty from the others. */
   readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
 }
 
+/** A group as it is now; its state by the names that Kafka has. */
 export interface GroupDescription {
   readonly group: string
   readonly state: 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'

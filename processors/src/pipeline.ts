@@ -28,6 +28,7 @@ export interface PipelineTools {
   readonly merge: <K, V>(...streams: readonly Stream<K, V>[]) => Stream<K, V>
 }
 
+/** Begins a stream, with a topic or with a source. */
 export interface From {
   /** The records of a topic, from its beginning; asked for twice, the stream is the same. */
   <K, V>(topic: Topic<K, V>): Stream<K, V>

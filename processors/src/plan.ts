@@ -52,8 +52,10 @@ export interface DeliverStage {
   readonly columns: readonly Column[]
 }
 
+/** What a stage reads. */
 export type StageInput = TopicInput | SourceInput
 
+/** A topic as the input of a stage. */
 export interface TopicInput {
   readonly kind: 'topic'
   /** What `Chain.push` is called with. */
@@ -61,6 +63,7 @@ export interface TopicInput {
   readonly topic: Topic
 }
 
+/** A source as the input of a stage. */
 export interface SourceInput {
   readonly kind: 'source'
   readonly id: string

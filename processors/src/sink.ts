@@ -27,6 +27,7 @@ export interface Sink<Row> {
   open(context: SinkContext): Promise<OpenSink>
 }
 
+/** What a sink is opened with: whom it is for, what it will be given, and whom it can tell. */
 export interface SinkContext {
   /** The pipeline (or load) this is for; part of the fence's key. */
   readonly pipeline: string
@@ -60,6 +61,7 @@ export interface DeadLetter {
   readonly constraint?: string | undefined
 }
 
+/** A sink at work, for one run. */
 export interface OpenSink {
   /**
    * Takes over a task (such as `flights-0`: one input partition), fencing whoever had it.
@@ -69,6 +71,7 @@ export interface OpenSink {
   close(): Promise<void>
 }
 
+/** A task of a sink, claimed by this process. */
 export interface SinkTask {
   /** The position stored with the last committed batch; undefined when there is none, or none is kept. */
   readonly position: Json | undefined

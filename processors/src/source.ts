@@ -24,6 +24,7 @@ export interface Source<Row> {
   openLenient?(context: SourceContext): Promise<SourceReader<unknown>>
 }
 
+/** What a source is opened with. */
 export interface SourceContext {
   /** Where to go on: the `position` of the last batch that was made durable; undefined at first. */
   readonly position: Json | undefined
@@ -31,6 +32,7 @@ export interface SourceContext {
   readonly signal: AbortSignal
 }
 
+/** A source being read, from the position that it was opened at. */
 export interface SourceReader<Row> {
   /** The columns, where the source knows them before reading (Parquet, CSV with a header). */
   readonly columns?: readonly Column[]
@@ -46,6 +48,7 @@ export interface SourceReader<Row> {
   close(): Promise<void>
 }
 
+/** Some rows in a row, and where the source stands behind them. */
 export interface SourceBatch<Row> {
   readonly rows: readonly Row[]
   /**

@@ -64,6 +64,7 @@ export type TopicFor<K, V, Accepted> = Topic<K, V> & {
   readonly accepts?: (row: Accepted) => void
 }
 
+/** How a topic is written and read, and how it is made where it is missing. */
 export interface TopicOptions<V, Key> {
   /** How values are written, such as `json<Flight>()`; put it first, so that the others know its type. */
   readonly value: Serde<V>

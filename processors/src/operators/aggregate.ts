@@ -13,6 +13,7 @@ import type { Operator, Step, WindowUse } from './operator.ts'
 /** The key that aggregates leave with: that of the group, and its window's bounds. */
 export type GroupKey<K> = K extends Windowed<infer Inner> ? Inner & WindowBounds : K
 
+/** What `aggregate` and `reduce` can be told. */
 export interface AggregateOptions {
   /** Names the state; needed when another aggregate has the same topic, key and window. */
   readonly name?: string

@@ -18,6 +18,7 @@ import type { Operator, StepScope } from './operator.ts'
 import { type StreamRecord, withValue } from './record.ts'
 import { eachRecord, judge } from './step.ts'
 
+/** How `mapAsync` makes its calls, and what becomes of one that fails. */
 export interface MapAsyncOptions<K, V, R> {
   readonly name?: string
   /** Calls under way at once in a task; default 16. */

@@ -8,6 +8,7 @@ import type { Operator } from './operator.ts'
 import type { Row } from './record.ts'
 import type { Windowed } from '../windows/windowed-key.ts'
 
+/** When a window's results leave, and where records go that came too late for it. */
 export interface WindowUseOptions<K, V> {
   /** `update` (default): every change of a window leaves. `final`: each window leaves once, when it closes. */
   readonly emit?: 'update' | 'final'

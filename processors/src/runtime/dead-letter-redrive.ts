@@ -30,6 +30,7 @@ export type KeptBack =
   /** The topic takes no record of this size. */
   | 'too-large'
 
+/** Which letters `redrive` sends, and where to. */
 export interface RedriveOptions {
   /** Where to send the records; default: each to the partition that it came from. */
   readonly to?: string | undefined
@@ -42,6 +43,7 @@ export interface RedriveOptions {
   readonly onProgress?: (so: RedriveResult) => void
 }
 
+/** What a redrive has done, so far or in all. */
 export interface RedriveResult {
   /** Records sent, and their letters closed, by topic. */
   readonly sent: Readonly<Record<string, number>>

@@ -28,6 +28,7 @@ export interface TopicRecord {
   readonly headers: Readonly<Record<string, string | null>>
 }
 
+/** The world that a test runs in. */
 export interface PipelineTestOptions {
   /** Decides what the simulated disk and scheduler do; the same seed gives the same life. Default 1. */
   readonly seed?: number
@@ -35,6 +36,7 @@ export interface PipelineTestOptions {
   readonly startMs?: number
 }
 
+/** How a test lets its pipeline run, once. */
 export interface FlowOptions {
   /** Close the windows still open at the end. */
   readonly final?: boolean

@@ -15,6 +15,7 @@ export interface TimeWindows {
   readonly graceMs: number
 }
 
+/** What all kinds of windows can be told. */
 export interface WindowOptions {
   /** How late a record may come, in event time; 0 unless given. Later ones are counted, not used. */
   readonly grace?: Duration
