@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RejectedError } from '../errors.ts'
@@ -29,6 +30,40 @@ const opaque: readonly (readonly [string, unknown])[] = [
   ['a function', () => 1],
   ['a symbol', Symbol('a')],
 ]
+
+const hostile = fc.oneof(
+  fc.constantFrom(...opaque.map(([, value]) => value)),
+  fc.constantFrom<unknown>(
+    new Reading(),
+    Object.create({ inherited: 1 }),
+    { toJSON: () => new Map() },
+    Object.assign([1], { toJSON: () => new Set() }),
+    Object.defineProperty({}, 'toJSON', { enumerable: false, value: () => new Map() }),
+    [undefined],
+    // oxlint-disable-next-line no-sparse-arrays -- the hole is what it is about
+    [1, , 2],
+    -0,
+    Number.NaN,
+    Number.NEGATIVE_INFINITY,
+  ),
+)
+const anything = fc.letrec((tie) => ({
+  any: fc.oneof(
+    fc.oneof(fc.string(), fc.double(), fc.boolean(), fc.constantFrom(null, undefined)),
+    hostile,
+    fc.array(tie('any'), { maxLength: 4 }),
+    fc.dictionary(fc.string(), tie('any'), { maxKeys: 4 }),
+  ),
+})).any
+
+function isTaken(value: unknown): boolean {
+  try {
+    json().encode(value)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function expectRefused(serde: Serde<unknown>, value: unknown, words: string): void {
   expect(() => serde.encode(value)).toThrow(RejectedError)
@@ -71,5 +106,18 @@ describe('what JSON would write as {} or leave out', () => {
         '"at":"1970-01-01T00:00:00.005Z","none":{},"empty":{},"wrapped":5}',
     )
     expectRefused(json(), { a: { toJSON: () => [NaN] } }, '$.a[0] is the number NaN')
+  })
+
+  it('is refused in a value that is plain as in one that needs a closer look, and nothing else is', () => {
+    let taken = 0
+    fc.assert(
+      fc.property(anything, (any) => {
+        // oxlint-disable-next-line no-restricted-globals -- a value, not the time
+        expect(isTaken({ any })).toBe(isTaken({ any, at: new Date(0) }))
+        if (isTaken({ any })) taken++
+      }),
+      { numRuns: 1000 },
+    )
+    expect(taken).toBeGreaterThan(100)
   })
 })

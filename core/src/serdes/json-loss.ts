@@ -30,7 +30,39 @@ export function opaque(value: object): unknown {
  *
  * @throws a misfit with the path to it.
  */
-export function refuseLost(value: unknown, name = ''): void {
+export function refuseLost(value: unknown): void {
+  if (!isPlain(value)) refuse(value, '')
+}
+
+/** Whether everything in a value is plain, so that nothing can be lost. It runs for every value. */
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object') return isPlainScalar(value)
+  if (value === null) return true
+  return Array.isArray(value) ? areItemsPlain(value) : areMembersPlain(value)
+}
+
+function isPlainScalar(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || value === undefined
+}
+
+function areItemsPlain(items: readonly unknown[]): boolean {
+  if ('toJSON' in items) return false
+  // Not by `every`, which passes over holes: JSON has null for them.
+  for (const item of items) if (item === undefined || !isPlain(item)) return false
+  return true
+}
+
+function areMembersPlain(members: object): boolean {
+  if (Object.getPrototypeOf(members) !== Object.prototype) return false
+  // Not by `Object.keys`, which makes an array.
+  for (const name in members) {
+    if (!isPlain((members as Readonly<Record<string, unknown>>)[name])) return false
+  }
+  return !('toJSON' in members)
+}
+
+function refuse(value: unknown, name: string): void {
   if (typeof value === 'number' && !Number.isFinite(value)) throw misfit('a finite number', value)
   if (typeof value === 'function' || typeof value === 'symbol') {
     throw misfit('something JSON can hold', value)
@@ -42,29 +74,29 @@ export function refuseLost(value: unknown, name = ''): void {
   }
   if ('toJSON' in value && typeof value.toJSON === 'function') {
     const stand: unknown = value.toJSON(name)
-    if (stand !== value) return refuseLost(stand)
+    if (stand !== value) return refuse(stand, '')
   }
   if (isOpaque(value)) throw opaque(value)
-  if (Array.isArray(value)) refuseLostItems(value)
-  else refuseLostMembers(value)
+  if (Array.isArray(value)) refuseItems(value)
+  else refuseMembers(value)
 }
 
-function refuseLostItems(items: readonly unknown[]): void {
+function refuseItems(items: readonly unknown[]): void {
   for (let index = 0; index < items.length; index++) {
     try {
       // JSON has null for it.
       if (items[index] === undefined) throw misfit('something JSON can hold', undefined)
-      refuseLost(items[index], `${index}`)
+      refuse(items[index], `${index}`)
     } catch (caught) {
       throw within(index, caught)
     }
   }
 }
 
-function refuseLostMembers(members: object): void {
+function refuseMembers(members: object): void {
   for (const name of Object.keys(members)) {
     try {
-      refuseLost((members as Readonly<Record<string, unknown>>)[name], name)
+      refuse((members as Readonly<Record<string, unknown>>)[name], name)
     } catch (caught) {
       throw within(name, caught)
     }
