@@ -120,8 +120,8 @@ test.each([
     expect(stderr).toContain('Fetch the file again')
     expect(code).toBe(2)
     copyFileSync(whole, place.path('flights.parquet'))
-    const again = await place.run('job.ts', [], {
-      onStart: (kill) => setTimeout(() => kill('SIGINT'), 2500),
+    const again = await place.millrace(['run', 'job.ts'], {
+      onceSaid: { text: /[1-9][\d. kM]* rows/, act: (kill) => kill('SIGINT') },
     })
     expect(again.stderr).toContain('the next run goes on from there')
     expect((await place.records('rows', ['-n', '1'])).length).toBe(1)

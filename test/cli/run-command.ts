@@ -12,6 +12,12 @@ export interface Finished {
 /** Sends a signal to the process. */
 export type Kill = (signal: NodeJS.Signals) => void
 
+/** What is done when a text appears. */
+export interface Reaction {
+  readonly text: RegExp
+  readonly act: (kill: Kill) => void
+}
+
 export interface CommandOptions {
   readonly cwd?: string
   readonly stdin?: string
@@ -19,7 +25,9 @@ export interface CommandOptions {
   readonly keepStdinOpen?: boolean
   readonly env?: Readonly<Record<string, string>>
   /** Called once, when standard error matches for the first time. */
-  readonly onceSaid?: { readonly text: RegExp; readonly act: (kill: Kill) => void }
+  readonly onceSaid?: Reaction
+  /** The same for standard output. */
+  readonly oncePrinted?: Reaction
   /** Called at once. */
   readonly onStart?: (kill: Kill) => void
   /** Stop reading standard output after its first bytes, as `head` does. */
@@ -67,18 +75,18 @@ export function runCommand(
   const child = spawn(program, words, { cwd, env: { ...inherited, NO_COLOR: '1', ...env } })
   const kill: Kill = (signal) => void child.kill(signal)
   options.onStart?.(kill)
-  let { onceSaid } = options
+  const reactTo = once(options.onceSaid, kill)
+  const reactToPrinted = once(options.oncePrinted, kill)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
+    reactToPrinted(stdout)
     if (options.closeStdoutEarly === true) child.stdout.destroy()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-    if (onceSaid?.text.test(stderr) !== true) return
-    onceSaid.act(kill)
-    onceSaid = undefined
+    reactTo(stderr)
   })
   child.stdin.on('error', () => {}).write(stdin)
   if (options.keepStdinOpen !== true) child.stdin.end()
@@ -86,4 +94,13 @@ export function runCommand(
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })
+}
+
+function once(reaction: Reaction | undefined, kill: Kill): (said: string) => void {
+  let left = reaction
+  return (said) => {
+    if (left?.text.test(said) !== true) return
+    left.act(kill)
+    left = undefined
+  }
 }

@@ -71,7 +71,7 @@ test('a copy that starts while the log is in use is refused, and disturbs nobody
   const claims = `SELECT claim::int FROM millrace_fence WHERE sink = 'postgres ${table}'`
   const [[before] = []] = await server.query(claims)
   await expect
-    .poll(async () => (await server.query(claims))[0]?.[0], { timeout: 20_000 })
+    .poll(async () => (await server.query(claims))[0]?.[0], { timeout: 120_000 })
     .not.toBe(before)
   expect(await run(table, copy)).toMatchObject({ code: 2 })
   first.kill('SIGINT')
@@ -97,7 +97,7 @@ test('a copy made while the log was in use may take over, and then the log itsel
   const claims = `SELECT claim::int FROM millrace_fence WHERE sink = 'postgres ${table}'`
   const [[before] = []] = await server.query(claims)
   await expect
-    .poll(async () => (await server.query(claims))[0]?.[0], { timeout: 20_000 })
+    .poll(async () => (await server.query(claims))[0]?.[0], { timeout: 120_000 })
     .not.toBe(before)
   cpSync(log, copy, { recursive: true })
   await produce(copy, -1)

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FencedError } from '../errors.ts'
 import { nodeClock, sleep } from '../io/index.ts'
@@ -79,10 +80,10 @@ describe('a group', () => {
 
   it('goes on without a member whose batch takes too long, and that batch cannot be committed', async () => {
     await reading.write(0, 'a1')
-    const one = reading.consume({ group: 'g', rebalanceTimeoutMs: 100 })
+    const one = reading.consume({ group: 'g', rebalanceTimeoutMs: 1000 })
     const batch = await take(one)
     const values: string[] = []
-    const two = reading.consume({ group: 'g', rebalanceTimeoutMs: 100 })
+    const two = reading.consume({ group: 'g', rebalanceTimeoutMs: 1000 })
     const loop = drain(two, (other) => values.push(...valuesOf(other)))
     await until(() => values.length === 1)
     await expect(one.commit(batch)).rejects.toThrow(FencedError)
@@ -100,9 +101,10 @@ describe('a group', () => {
 
   it('keeps a member whose body is slow, by heartbeats', async () => {
     await reading.write(0, 'a1')
-    const one = reading.consume({ group: 'g', sessionTimeoutMs: 200 })
+    const sessionTimeoutMs = 2000
+    const one = reading.consume({ group: 'g', sessionTimeoutMs })
     const batch = await take(one)
-    await sleep(nodeClock, 600)
+    await sleep(nodeClock, 1.5 * sessionTimeoutMs)
     await one.commit(batch)
     expect((await reading.log.describeGroup('g')).state).toBe('Stable')
   })
@@ -147,11 +149,17 @@ describe('a group', () => {
     const { topicId } = await log.describeTopic('t')
     let member: GroupMember | undefined
     let lookUps = 0
+    const told = Promise.withResolvers<void>()
     const slow: Log = Object.assign(Object.create(log) as Log, {
       fetch: log.fetch.bind(log),
       describeTopic: log.describeTopic.bind(log),
       findOffset: log.findOffset.bind(log),
-      heartbeat: log.heartbeat.bind(log),
+      heartbeat: async (of: GroupMember) => {
+        await log.heartbeat(of).catch((error: unknown) => {
+          told.resolve()
+          throw error
+        })
+      },
       joinGroup: log.joinGroup.bind(log),
       leaveGroup: log.leaveGroup.bind(log),
       commitPositions: log.commitPositions.bind(log),
@@ -166,8 +174,9 @@ describe('a group', () => {
         const position = { offset: 1, leaderEpoch: 0 }
         const committed = { topic: 't', partition: 0, topicId, position }
         await log.commitPositions({ group, positions: [committed] })
-        // Until a heartbeat tells it.
-        await sleep(nodeClock, 200)
+        await told.promise
+        // Whoever sent the heartbeat hears of it before.
+        await setImmediate()
         return stored
       },
     })

@@ -47,7 +47,8 @@ export class Reading {
 
   consume(options: Partial<ConsumerOptions<string, string>>, from: Log = this.log): TextConsumer {
     const source = options.assignment === undefined ? { topics: ['t'] } : {}
-    const timing = { heartbeatMs: 20, sessionTimeoutMs: 2000 }
+    // A slow machine may not come to its heartbeats for seconds.
+    const timing = { heartbeatMs: 20, sessionTimeoutMs: 30_000 }
     const serdes = { key: string, value: string }
     const consumer = new Consumer(from, { ...source, ...timing, ...serdes, ...options })
     this.#consumers.push(consumer)
