@@ -65,7 +65,7 @@ test('files are rolled by size, and by time without another record', async () =>
   expect(timers).toHaveLength(1)
   timers[0]?.()
   // The commit comes first, the names after it.
-  await vi.waitFor(async () => expect(await published(root)).toHaveLength(2))
+  await vi.waitFor(async () => expect(await published(root)).toHaveLength(2), 60_000)
   expect(task.position).toEqual({ offset: 21 })
   await task.release()
 })
@@ -266,7 +266,7 @@ test('a full disk holds the writer back until there is room; a failed sync ends 
   const spec = filesSpec(root, { ...flat, limits: { ...limits, rollRows: 10 } })
   const task = await claimTask(spec, small, { notice: (message) => notices.push(message) })
   const written = task.write(numbers(0, 10))
-  await vi.waitFor(() => expect(notices).toHaveLength(1))
+  await vi.waitFor(() => expect(notices).toHaveLength(1), 60_000)
   expect(await published(root)).toEqual([])
   isFull = false
   await written
@@ -279,7 +279,7 @@ test('a full disk holds the writer back until there is room; a failed sync ends 
   failsSync = false
   await writeRest(await claimTask(spec, small), 20)
   expect(await published(root)).toHaveLength(2)
-}, 30_000)
+})
 
 test('whatever a position looks like, later files have other names', async () => {
   for (const positionOf of [(n: number) => ({ rows: n }), (n: number) => [n], (n: number) => n]) {
