@@ -6,12 +6,13 @@ import type { Actor } from './writers.ts'
 const HOUR_MS = 3_600_000
 
 /** The topics of every life: records kept for ever, by age, by size, not synced
- * before they are acknowledged, and a topic that comes and goes. */
+ * before they are acknowledged, never synced at all, and a topic that comes and goes. */
 const topics = {
   kept: { retentionMs: -1, retentionBytes: -1, segmentMs: 7 * 24 * HOUR_MS },
   aged: { retentionMs: HOUR_MS, retentionBytes: -1, segmentMs: HOUR_MS / 2 },
   sized: { retentionMs: -1, retentionBytes: 6000, segmentMs: 7 * 24 * HOUR_MS },
   written: { durability: 'os', retentionMs: -1, retentionBytes: -1, segmentMs: 7 * 24 * HOUR_MS },
+  fleeting: { durability: 'memory', retentionMs: -1, retentionBytes: 6000, segmentMs: HOUR_MS },
   passing: { retentionMs: -1, retentionBytes: -1, segmentMs: HOUR_MS },
 } as const
 
@@ -27,7 +28,7 @@ export class Administrator implements Actor {
 
   /** Makes the topics that are not there yet. */
   async start(): Promise<void> {
-    for (const name of ['kept', 'aged', 'sized', 'written'] as const) {
+    for (const name of ['kept', 'aged', 'sized', 'written', 'fleeting'] as const) {
       if (!topicThere(this.#world.model, name)) await this.#create(name)
     }
   }

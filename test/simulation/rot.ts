@@ -11,8 +11,10 @@ import type { World } from './world.ts'
  */
 export async function decay(world: World, open: () => Promise<Log>): Promise<void> {
   const { random, tally } = world
+  // What was never synced can't be told from a torn tail.
   const files = [...world.machine.disk.files()].filter(
-    ([path, { sizeBytes }]) => path.endsWith('.log') && sizeBytes > 0,
+    ([path, { sizeBytes }]) =>
+      path.endsWith('.log') && sizeBytes > 0 && !path.includes('/fleeting-'),
   )
   if (files.length === 0) return
   const [path, image] = random.pick(files)

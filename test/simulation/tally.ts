@@ -30,6 +30,7 @@ const floors = {
   'append refused, disk full': 20,
   'log failed': 20,
   append: 50_000,
+  'append: memory': 5000,
   'append: gzip': 5000,
   'append: snappy': 5000,
   'append: lz4': 5000,

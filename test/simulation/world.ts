@@ -140,6 +140,8 @@ export class World {
   somePosition(): StoredPosition | undefined {
     const partition = this.somePartition()
     if (partition === undefined || partition.idAt.length === 0) return undefined
+    // Where records may vanish no position can be stored.
+    if (partition.topic.config.durability === 'memory') return undefined
     const offset = partition.idAt.length
     this.#positionCount += 1
     return {
@@ -177,6 +179,7 @@ export class World {
     const bytes = this.#encode(batch, sequence)
     const { partition } = batch
     this.tally.count('append')
+    if (partition.topic.name === 'fleeting') this.tally.count('append: memory')
     if (batch.compression !== 'none') this.tally.count(`append: ${batch.compression}`)
     const outcome = await this.attempt('append', () =>
       this.log.append({
