@@ -54,7 +54,7 @@ test('with skip, bad records of CSV are counted and passed over', async () => {
 })
 
 test('killed while it reads, every good line is there once, and every bad one is a letter', async () => {
-  const count = 40_000
+  const count = 20_000
   const isBad = (id: number): boolean => id % 7 === 3
   const pad = 'x'.repeat(200)
   const lines = Array.from({ length: count }, (_, id) =>
