@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { root } from './sources.ts'
+import { knownSeeds } from '../simulation/known-seeds.ts'
+import { packages, root, sourceFiles } from './sources.ts'
 
 test('docs/errors.md explains every error code', () => {
   const codes = ['core', 'processors', 'connectors'].flatMap((folder) => {
@@ -15,16 +16,52 @@ test('docs/errors.md explains every error code', () => {
   expect(codes.filter((code) => !docs.includes(`\`${code}\``))).toEqual([])
 })
 
+/** Every page of the project, as a path from its root. */
+const pages = [
+  ...namesIn('.', false),
+  ...namesIn('docs', true),
+  ...packages.flatMap((folder) => namesIn(folder, false)),
+].filter((path) => path.endsWith('.md'))
+
+function namesIn(folder: string, recursive: boolean): string[] {
+  const names = readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
+  return names.map((name) => join(folder, name))
+}
+
 test('every file and folder that the pages name is there', () => {
-  for (const page of ['README.md', 'ARCHITECTURE.md', 'BENCHMARKS.md']) {
+  const paths = sourceFiles().map(({ path }) => path)
+  const isThere = (path: string) => existsSync(join(root, path))
+  expect(pages).toContain('docs/known-bugs.md')
+  for (const page of pages) {
     const text = readFileSync(join(root, page), 'utf8')
-    const named = [
-      ...text.matchAll(/`((?:core|processors|connectors|cli|examples|test|bench)\/[\w/.-]+)`/g),
-      ...text.matchAll(/\]\(((?!http)[^)#]+)/g),
-    ].map((match) => match[1] ?? '')
-    expect(
-      named.filter((path) => !existsSync(join(root, path))),
-      page,
-    ).toEqual([])
+    const missing = [
+      ...found(text, pathOfOurs).filter((path) => !isThere(path)),
+      ...found(text, linked).filter((path) => !isThere(join(dirname(page), path))),
+      // Of several in one folder only the first is named whole.
+      ...found(text, testFile).filter((name) => !paths.some((path) => path.endsWith(`/${name}`))),
+      ...found(text, testsToRun)
+        .flatMap((words) => words.split(' '))
+        .filter((word) => !paths.some((path) => path.startsWith(word))),
+    ]
+    expect(missing, page).toEqual([])
   }
+})
+
+const pathOfOurs = /`((?:core|processors|connectors|cli|examples|test|bench|docs)\/[\w/.-]+)`/g
+const linked = /\]\(((?!http)[^)#]+)/g
+const testFile = /`([\w-]+\.test\.ts)`/g
+const testsToRun = /vitest run ([\w/. -]+\w)/g
+
+function found(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '')
+}
+
+test('every seed that docs/known-bugs.md names is lived again in each run', () => {
+  const text = readFileSync(join(root, 'docs/known-bugs.md'), 'utf8')
+  const named = found(text, /\bseeds? ((?:\d+(?:, )?)+)/g).flatMap(
+    (seeds) => seeds.match(/\d+/g) ?? [],
+  )
+  const known = new Set(knownSeeds.map(({ seed }) => `${seed}`))
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((seed) => !known.has(seed))).toEqual([])
 })

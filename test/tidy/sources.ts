@@ -3,7 +3,16 @@ import { dirname, join, relative, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '../..')
 
-const packages = ['core', 'processors', 'connectors', 'cli', 'examples', 'test', 'bench']
+/** Folders of the packages, those of the tests and benchmarks included. */
+export const packages: readonly string[] = [
+  'core',
+  'processors',
+  'connectors',
+  'cli',
+  'examples',
+  'test',
+  'bench',
+]
 
 /** A TypeScript file of the project and what it imports; local imports as paths from the root. */
 export interface SourceFile {
@@ -23,7 +32,8 @@ export function sourceFiles(): SourceFile[] {
 
 function read(path: string): SourceFile {
   const text = readFileSync(join(root, path), 'utf8')
-  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|`(?:[^`\\]|\\.)*`/g, '')
+  // A `/*` in the middle of a line may be a file pattern.
+  const code = text.replaceAll(/^\s*\/\*[\s\S]*?\*\/|`(?:[^`\\]|\\.)*`/gm, '')
   const found = code.matchAll(
     /^\s*(?:import|export)\b[^'"\n;]*(?:\{[^}]*\}[^'"\n;]*)?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^\s*import\s+'([^']+)'/gm,
   )
