@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { UsageError } from '@millrace/core'
-import { didYouMean } from './did-you-mean.ts'
+import { didYouMean } from '@millrace/core/options'
 
 /** @throws UsageError naming the nearest file that is there, when `file` isn't. */
 export function expectFile(file: string): void {

@@ -1,6 +1,6 @@
 import type { TopicConfig } from '@millrace/core'
 import { InvalidArgumentError } from 'commander'
-import { nearestOrAll } from './did-you-mean.ts'
+import { nearestOrAll } from './nearest-or-all.ts'
 
 type Setting = keyof TopicConfig
 

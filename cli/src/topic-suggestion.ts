@@ -1,5 +1,6 @@
 import type { Log } from '@millrace/core'
-import { didYouMean, nearestOrAll } from './did-you-mean.ts'
+import { didYouMean } from '@millrace/core/options'
+import { nearestOrAll } from './nearest-or-all.ts'
 
 /**
  * Does the work; when the topic isn't found, names the nearest that is there, or those that are.

@@ -84,6 +84,17 @@ describe('who may import whom', () => {
   })
 })
 
+test('what only tests import is shipped in no package', () => {
+  // Also started by name, as threads are; or named in a package.json.
+  const started = /\/(index|main|internal|formats|.*-thread)\.ts$/
+  const isShipped = (path: string) =>
+    /^(core|processors|connectors|cli)\/src\//.test(path) && !/(-fixture|\.d)\.ts$/.test(path)
+  const shipped = product.filter(({ path }) => isShipped(path))
+  const imported = new Set(shipped.flatMap((file) => file.imports))
+  const unused = shipped.map(({ path }) => path).filter((path) => !imported.has(path))
+  expect(unused.filter((path) => !started.test(path))).toEqual([])
+})
+
 test('no file is named for what it is not', () => {
   const vague = /(^|\/)(utils?|common|helpers?|misc|manager|impl|data|types)(\.ts|\/)/
   expect(files.map((file) => file.path).filter((path) => vague.test(path))).toEqual([])

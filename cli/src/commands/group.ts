@@ -1,6 +1,6 @@
 import type { GroupDescription, Log, StoredPosition } from '@millrace/core'
 import type { Command } from 'commander'
-import { nearestOrAll } from '../did-you-mean.ts'
+import { nearestOrAll } from '../nearest-or-all.ts'
 import { type LogOption, logOption, withLog } from '../log-option.ts'
 import { type OutputOption, outputOption, printRows } from '../table.ts'
 import { say } from '../talk.ts'

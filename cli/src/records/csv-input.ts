@@ -2,7 +2,7 @@ import { MalformedRecord } from '@millrace/processors'
 import { jsonText, openStdin } from '@millrace/connectors/formats'
 import { UsageError } from '@millrace/core'
 import type { Pair } from '../columns-option.ts'
-import { nearestOrAll } from '../did-you-mean.ts'
+import { nearestOrAll } from '../nearest-or-all.ts'
 import { typeNamed } from '../load/column-types.ts'
 import type { ProducedRecord } from './record-json.ts'
 

@@ -1,5 +1,5 @@
 import { type Header, UsageError } from '@millrace/core'
-import { didYouMean } from '../did-you-mean.ts'
+import { didYouMean } from '@millrace/core/options'
 
 /** A record as `consume` prints it. */
 export interface ConsumedRecord {

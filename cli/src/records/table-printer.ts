@@ -8,7 +8,7 @@ import {
   type RowEncoder,
   RowMisfit,
 } from '@millrace/connectors/formats'
-import { didYouMean } from '../did-you-mean.ts'
+import { didYouMean } from '@millrace/core/options'
 import { say } from '../talk.ts'
 import { type FetchedRecords, type ReadPlan, readPartitions } from './read-partitions.ts'
 import { textOf } from './record-json.ts'

@@ -1,6 +1,6 @@
+import { didYouMean } from '@millrace/core/options'
 import type { Column, Source } from '@millrace/processors'
 import { createTableSql } from '../postgres/create-table.ts'
-import { didYouMean } from '../postgres/closest-name.ts'
 import { parseTableName } from '../postgres/identifier.ts'
 import { databaseOf, firstSession } from '../postgres/session-login.ts'
 import { readTable } from '../postgres/table.ts'

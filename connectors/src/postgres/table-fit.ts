@@ -1,6 +1,6 @@
 import { UsageError } from '@millrace/core'
+import { didYouMean } from '@millrace/core/options'
 import type { Column } from '@millrace/processors'
-import { didYouMean } from './closest-name.ts'
 import { quoteList } from './identifier.ts'
 import type { TableName } from './identifier.ts'
 import { labelOf } from './table.ts'

@@ -1,5 +1,5 @@
 import { UsageError } from '@millrace/core'
-import { didYouMean } from './closest-name.ts'
+import { didYouMean } from '@millrace/core/options'
 import { quoteTable } from './identifier.ts'
 import type { TableName } from './identifier.ts'
 import type { WrittenColumn } from './row-encoder.ts'

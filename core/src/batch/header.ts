@@ -7,7 +7,7 @@ import { readInt16, readInt32, readInt64, writeInt32, writeInt64 } from './integ
 export const HEADER_BYTES = 61
 
 /** Where the bytes under the CRC begin; base offset, length, leader epoch, magic and the CRC lie before. */
-export const CRC_COVERS_FROM = 21
+const CRC_COVERS_FROM = 21
 
 /** Bytes in front of those that a batch's length field counts. */
 export const LENGTH_COUNTS_FROM = 12

@@ -44,14 +44,6 @@ function writeLongVarint(bytes: Uint8Array, start: number, raw: number): number 
   return position
 }
 
-/** Bytes that the safe integer `value` takes. */
-export function varlongBytes(value: number): number {
-  if (isInt32(value)) return varintBytes(value)
-  let size = 1
-  for (let raw = zigzag(value); raw > 0x7fn; raw >>= 7n) size++
-  return size
-}
-
 /** Writes the safe integer `value`; gives the position after it. */
 export function writeVarlong(bytes: Uint8Array, position: number, value: number): number {
   if (isInt32(value)) return writeVarint(bytes, position, value)

@@ -140,6 +140,6 @@ export function metadataText(topicId: string): string {
 }
 
 /** Kafka's text form of a UUID: its 16 bytes in base64url. */
-export function encodeTopicId(topicId: string): string {
+function encodeTopicId(topicId: string): string {
   return Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { json } from '@millrace/core'
 import { aggregate, count, reduce } from './aggregate.ts'
-import { ChainDriver } from './chain-driver.ts'
+import { ChainDriver } from './chain-fixture.ts'
 import { window } from './window.ts'
 import { pipeline } from '../pipeline.ts'
 import { topic } from '../topic.ts'

@@ -4,7 +4,7 @@ import { json } from '@millrace/core'
 import type { Clock } from '@millrace/core/io'
 import { pipeline } from '../pipeline.ts'
 import { topic } from '../topic.ts'
-import { ChainDriver } from './chain-driver.ts'
+import { ChainDriver } from './chain-fixture.ts'
 import { mapAsync, type MapAsyncOptions } from './map-async.ts'
 
 interface Job {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { json } from '@millrace/core'
 import { pipeline } from '../pipeline.ts'
 import { topic } from '../topic.ts'
-import { ChainDriver } from './chain-driver.ts'
+import { ChainDriver } from './chain-fixture.ts'
 import { map } from './map.ts'
 import { rx } from './rx.ts'
 
