@@ -1,5 +1,5 @@
 import { type Column, defineSerde, json, type Serde, UsageError } from '@millrace/core'
-import { isHeld } from '@millrace/core/internal'
+import { isHeld, timeOfText } from '@millrace/core/internal'
 import { expecting } from '@millrace/core/options'
 import { checkPart } from './check-description.ts'
 import type { NamedKey } from './operators/record.ts'
@@ -133,6 +133,10 @@ function timesToMs(key: NamedKey, times: readonly string[]): NamedKey {
   for (const name of times) {
     const part = written[name]
     if (part instanceof Date) written[name] = part.getTime()
+    if (typeof part !== 'string') continue
+    // As a file may give it. Text that is no time stays: the value, of the same type, is refused.
+    const ms = Math.floor(timeOfText(part))
+    if (!Number.isNaN(ms)) written[name] = ms
   }
   return written
 }

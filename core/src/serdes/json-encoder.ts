@@ -1,6 +1,7 @@
 import type { ObjectShape, Property, Shape } from './json-shape.ts'
 import { isOpaque, opaque, refuseLost } from './json-loss.ts'
 import { deeper, misfit, within } from './misfit.ts'
+import { timeOfText } from './time-text.ts'
 
 /** Writes a value's JSON text; throws a misfit with the path to what does not fit. */
 export type JsonEncoder = (value: unknown) => string
@@ -80,9 +81,10 @@ function encodeNull(value: unknown): string {
 }
 
 function encodeDate(value: unknown): string {
-  // Milliseconds since 1970 are how a date stands in the log, and how file sources give one; those
-  // of a file may have microseconds behind the point, which a Date can't hold.
-  if (Number.isFinite(value)) return `${Math.floor(value as number)}`
+  // Milliseconds since 1970 are how a date stands in the log, and how Parquet files give one, text is
+  // how others do; either may have microseconds, which a Date can't hold.
+  const ms = typeof value === 'string' ? timeOfText(value) : value
+  if (Number.isFinite(ms)) return `${Math.floor(ms as number)}`
   // oxlint-disable-next-line no-restricted-globals -- the type of a value, not the time
   if (!(value instanceof Date)) throw misfit('a Date', value)
   const timestampMs = value.getTime()

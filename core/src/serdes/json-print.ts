@@ -1,4 +1,5 @@
 import type { ObjectShape, Shape } from './json-shape.ts'
+import { timeOfText } from './time-text.ts'
 
 /** Writes one value as JSON at `position` and gives the end, or −1 when it is not as expected. */
 type Print = (bytes: Buffer, position: number, value: unknown) => number
@@ -115,7 +116,8 @@ const TYPES = {
 
   date(bytes: Buffer, position: number, value: unknown): number {
     // oxlint-disable-next-line no-restricted-globals -- the type of a value, not the time
-    const timestampMs = value instanceof Date ? value.getTime() : value
+    if (value instanceof Date) return TYPES.integer(bytes, position, value.getTime())
+    const timestampMs = typeof value === 'string' ? timeOfText(value) : value
     return TYPES.integer(bytes, position, timestampMs)
   },
 

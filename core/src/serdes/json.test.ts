@@ -157,11 +157,24 @@ describe('json with a schema', () => {
     expect(roundTrip(small, value)).toEqual(value)
   })
 
-  it('takes dates as epoch milliseconds too, the form that file sources give', () => {
+  it('takes dates as epoch milliseconds and as ISO text too, the forms that files give', () => {
     const small = json(z.object({ at: z.date() }))
     expect(textOf(small, { at: 5 } as never)).toBe('{"at":5}')
     expect(textOf(small, { at: 5.5 } as never)).toBe('{"at":5}')
     expectRefused(small, { at: Number.NaN }, '$.at')
+    const texts = [
+      ['2001-02-03', 981_158_400_000],
+      ['2001-02-03 04:05:06', 981_173_106_000],
+      ['2001-02-03T04:05:06.789123Z', 981_173_106_789],
+      ['2001-02-03T04:05:06+02:00', 981_165_906_000],
+    ] as const
+    for (const [at, ms] of texts) {
+      expect(textOf(small, { at } as never)).toBe(`{"at":${ms}}`)
+      expect(textOf(json(z.array(z.date())), [at] as never)).toBe(`[${ms}]`)
+    }
+    for (const at of ['2001-02-30', '2001-02-03 25:00:00', '981158400000', 'today', '']) {
+      expectRefused(small, { at }, '$.at')
+    }
   })
 
   it('gives sinks their columns', () => {

@@ -9,7 +9,7 @@ import { csv } from './csv.ts'
 const text = { columns: { a: 'string', b: 'string' } } as const
 
 describe('rows', () => {
-  test('take their types from a sample', async () => {
+  test('take their types from a sample; dates and times stay the text that they are', async () => {
     const path = await temporaryFile(
       'i,f,s,b,d,t,big,code\n1,1.5,x,true,2001-01-02,2001-01-02 03:04:05.5,9007199254740993,007\n' +
         ',,,,,,,\n',
@@ -33,13 +33,25 @@ describe('rows', () => {
         f: 1.5,
         s: 'x',
         b: true,
-        d: Date.UTC(2001, 0, 2),
-        t: Date.UTC(2001, 0, 2, 3, 4, 5, 500),
+        d: '2001-01-02',
+        t: '2001-01-02 03:04:05.5',
         big: 9007199254740993n,
         code: '007',
       },
       { i: null, f: null, s: null, b: null, d: null, t: null, big: null, code: null },
     ])
+  })
+
+  test('hold no number that is another one than the file has', async () => {
+    const path = await temporaryFile(
+      'a,b,c,d\n1.5,1e400,"{""id"":9007199254740993}",0.5\n9007199254740993,1,{},2\n',
+    )
+    expect(await readRows(csv(path))).toEqual([
+      { a: '1.5', b: '1e400', c: { id: 9007199254740993n }, d: 0.5 },
+      { a: '9007199254740993', b: '1', c: {}, d: 2 },
+    ])
+    const declared = csv(path, { columns: { a: 'float64' } })
+    await expect(readRows(declared)).rejects.toThrow(/line 3 .*"9007199254740993" is no float64/)
   })
 
   test('tell an empty text in quotes from null', async () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { timeOfText } from '@millrace/core/internal'
 import type { Column } from '@millrace/processors'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -72,12 +73,15 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Integers may come back as numbers or bigints, bytes as another kind of array. */
+const timeNames = new Set(['at', 'day'])
+
+/** Integers may come back as numbers or bigints, times as text, bytes as another kind of array. */
 function alike(rows: readonly Row[]): Row[] {
   return rows.map((row) =>
     Object.fromEntries(
       Object.entries(row).map(([name, value]) => {
         if (typeof value === 'number' && name === 'whole') return [name, BigInt(value)]
+        if (typeof value === 'string' && timeNames.has(name)) return [name, timeOfText(value)]
         if (value instanceof Uint8Array) return [name, Buffer.from(value).toString('hex')]
         // Text has no negative zero.
         return [name, value === 0 ? 0 : value]

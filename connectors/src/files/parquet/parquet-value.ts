@@ -1,3 +1,4 @@
+import { timeOfText } from '@millrace/core/internal'
 import type { ColumnType } from '@millrace/processors'
 import { jsonText } from '../../json-text.ts'
 import { MISFIT, readText } from '../text/text-values.ts'
@@ -52,7 +53,7 @@ function isNumber(value: unknown): boolean {
 
 /** Milliseconds since 1970 of a date, a number of them, or their text. */
 export function msOf(value: unknown): number | undefined {
-  const read = typeof value === 'string' ? readText.timestamp(value) : value
+  const read = typeof value === 'string' ? timeOfText(value) : value
   const ms = read instanceof Date ? read.getTime() : read
   return typeof ms === 'number' && Math.abs(ms) <= 8.64e15 ? ms : undefined
 }
