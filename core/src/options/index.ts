@@ -27,5 +27,5 @@ export {
   text,
   withMethods,
 } from './checks.ts'
-export { didYouMean, editDistance } from './did-you-mean.ts'
+export { didYouMean } from './did-you-mean.ts'
 export { abortSignal, anyClock, anyLog, anySerde } from './parts.ts'
