@@ -17,6 +17,7 @@ import { noStore, StageTask } from './stage-task.ts'
 import { outputTopics, sourcesTopic } from './topics.ts'
 import { transactionalId } from './transactional-id.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
+import { Upkeep } from './upkeep.ts'
 import { writtenTopics } from './written-topics.ts'
 
 type Batch = SourceBatch<unknown>
@@ -32,6 +33,7 @@ export class IngestRun implements StageRun {
   readonly #context: RunContext
   readonly #stage: IngestStage
   readonly #epoch: Epoch
+  readonly #upkeep: Upkeep
   readonly #outputs = new Map<string, OutputWriter>()
   #writer: TransactionalWriter | undefined
   #reader: SourceReader<unknown> | undefined
@@ -51,6 +53,7 @@ export class IngestRun implements StageRun {
     this.#stage = stage
     this.counters = new StageCounters(stage.id, 'ingest')
     this.#epoch = new Epoch(context.clock)
+    this.#upkeep = new Upkeep(context.control)
   }
 
   async open(): Promise<void> {
@@ -111,6 +114,7 @@ export class IngestRun implements StageRun {
 
   async close(): Promise<void> {
     this.#chain?.close()
+    await this.#upkeep.finish()
     await this.#reader?.close()
   }
 
@@ -235,13 +239,14 @@ export class IngestRun implements StageRun {
     const committed = writer.commit([])
     // Nobody else hears of it before the source gives more.
     committed.catch((error: unknown) => this.#context.control.fail(error))
-    this.#committing = committed.then(async () => {
+    this.#committing = committed.then(() => {
+      this.#committing = undefined
       this.counters.rows += rows
       this.#countRowsLeft()
-      this.#committing = undefined
       this.#commits++
       if (this.#commits % FORGET_EVERY_COMMITS !== 0) return
-      await forgetOldPositions(this.#context.log, this.#context.plan.pipeline)
+      const { log, plan } = this.#context
+      this.#upkeep.add(() => forgetOldPositions(log, plan.pipeline))
     })
     this.#committing.catch(() => {})
   }

@@ -1,6 +1,8 @@
+import type { StoredPosition } from '@millrace/core'
 import { invariant } from '@millrace/core/internal'
 import type { StreamRecord } from '../operators/record.ts'
 import type { ProcessStage } from '../plan.ts'
+import type { OutdatedChanges } from './changelog.ts'
 import { type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
 import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { withOriginals } from './dead-letter-originals.ts'
@@ -15,6 +17,7 @@ import type { RunContext, StageRun } from './stage-context.ts'
 import { outputTopics } from './topics.ts'
 import { transactionalId } from './transactional-id.ts'
 import { TransactionalWriter } from './transactional-writer.ts'
+import { Upkeep } from './upkeep.ts'
 import { writtenTopics } from './written-topics.ts'
 
 /**
@@ -27,6 +30,7 @@ export class ProcessRun implements StageRun {
   readonly #stage: ProcessStage
   readonly #group: string
   readonly #epoch: Epoch
+  readonly #upkeep: Upkeep
   readonly #outputs = new Map<string, OutputWriter>()
   #tasks: ProcessTask[] = []
   #inputs: readonly PartitionInput[] = []
@@ -42,6 +46,7 @@ export class ProcessRun implements StageRun {
     this.#group = `${context.plan.pipeline}-${stage.id}`
     this.counters = new StageCounters(stage.id, 'process')
     this.#epoch = new Epoch(context.clock)
+    this.#upkeep = new Upkeep(context.control)
   }
 
   async open(): Promise<void> {
@@ -96,6 +101,7 @@ export class ProcessRun implements StageRun {
 
   async close(): Promise<void> {
     for (const task of this.#tasks) task.close()
+    await this.#upkeep.finish()
   }
 
   #openOutputs(writer: TransactionalWriter, failures: Failures): void {
@@ -167,19 +173,28 @@ export class ProcessRun implements StageRun {
     const ended = writer.commit([{ group: this.#group, positions }])
     // Nobody else hears of it before more input comes.
     ended.catch((error: unknown) => this.#context.control.fail(error))
-    this.#committing = ended.then(async () => {
+    this.#committing = ended.then(() => {
       this.#committing = undefined
       this.counters.rows += records
       this.counters.bytes += bytes
       this.#countRowsLeft()
-      const { log, trimmer } = this.#context
-      for (const { belowOffset, ...place } of outdated) await log.trim(place, belowOffset)
-      for (const task of touched) await task.shortenChangelogs()
-      for (const { topic, partition, position } of positions) {
-        await trimmer.committed(this.#stage.id, topic, partition, position.offset)
-      }
+      this.#upkeep.add(() => this.#giveUp(touched, positions, outdated))
     })
     this.#committing.catch(() => {})
+  }
+
+  /** What nobody needs once an epoch is committed. */
+  async #giveUp(
+    tasks: readonly ProcessTask[],
+    positions: readonly StoredPosition[],
+    outdated: readonly OutdatedChanges[],
+  ): Promise<void> {
+    const { log, trimmer } = this.#context
+    for (const { belowOffset, ...place } of outdated) await log.trim(place, belowOffset)
+    for (const task of tasks) await task.shortenChangelogs()
+    for (const { topic, partition, position } of positions) {
+      await trimmer.committed(this.#stage.id, topic, partition, position.offset)
+    }
   }
 
   /** Records that failed after they had left memory are read back first. */

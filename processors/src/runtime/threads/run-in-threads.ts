@@ -10,6 +10,7 @@ import { patientLog } from '../patient-log.ts'
 import { prepareRun, type PreparedRun, resultOf } from '../prepare-run.ts'
 import { ProgressReporter } from '../progress.ts'
 import { Trimmer } from '../trimmer.ts'
+import { Upkeep } from '../upkeep.ts'
 import { GatheredCounters } from './gathered-counters.ts'
 import type { Report } from './messages.ts'
 import { outlineOf } from './outline.ts'
@@ -38,7 +39,8 @@ export async function runInThreads(pipeline: Pipeline, options: RunOptions): Pro
   const { onNotice: notice = () => {} } = options
   const log = patientLog(options.log, { clock, signal: control.abort, notice })
   const trimmer = new Trimmer(log, plan)
-  const receive = receiver(run, options, gathered, trimmer)
+  const upkeep = new Upkeep(control)
+  const receive = receiver(run, options, gathered, trimmer, upkeep)
   for (const [thread, share] of shares.entries()) {
     if (share.size === 0) continue
     const { logId, openings, topics } = run
@@ -56,6 +58,7 @@ export async function runInThreads(pipeline: Pipeline, options: RunOptions): Pro
     control.fail(error)
   }
   await Promise.all(threads.map((thread) => thread.close().catch((error) => control.fail(error))))
+  await upkeep.finish()
   stopFollowing()
   const last = reporter.end()
   control.finish()
@@ -80,6 +83,7 @@ function receiver(
   { onNotice }: RunOptions,
   gathered: GatheredCounters,
   trimmer: Trimmer,
+  upkeep: Upkeep,
 ): (thread: number, report: Report) => void {
   const fail = (error: unknown): void => control.fail(error)
   return (thread, report) => {
@@ -89,7 +93,7 @@ function receiver(
     else if ('stageEnded' in report) void bounds.stageEnded(report.stageEnded).catch(fail)
     else if ('committed' in report) {
       const { stage, topic, partition, offset } = report.committed
-      void trimmer.committed(stage, topic, partition, offset).catch(fail)
+      upkeep.add(() => trimmer.committed(stage, topic, partition, offset))
     } else if ('failed' in report) fail(carriedError(report.failed))
   }
 }
