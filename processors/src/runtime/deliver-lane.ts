@@ -7,7 +7,7 @@ import { DeadLetterLimit } from './dead-letter-limit.ts'
 import { readOriginals, withOriginals } from './dead-letter-originals.ts'
 import { bytesOfValue, type DeadLetterRecord, deadLetterTopic } from './dead-letter.ts'
 import { type Delivery, DeliverTask } from './deliver-task.ts'
-import { Epoch } from './epoch.ts'
+import { Epoch, EPOCH_LIMITS, SIDE_BY_SIDE_LIMITS } from './epoch.ts'
 import { failed } from './failures.ts'
 import { PositionReporter } from './position-reporter.ts'
 import type { StageCounters } from './progress.ts'
@@ -34,6 +34,7 @@ export class DeliverLane {
   readonly #context: RunContext
   readonly #stage: DeliverStage
   readonly #counters: StageCounters
+  readonly #partitions: readonly number[]
   readonly #onCommitted: () => void
   readonly #epoch: Epoch
   readonly #limit: DeadLetterLimit
@@ -48,14 +49,18 @@ export class DeliverLane {
     context: RunContext,
     stage: DeliverStage,
     counters: StageCounters,
+    partitions: readonly number[],
     onCommitted: () => void,
   ) {
     this.#context = context
     this.#stage = stage
     this.#counters = counters
+    this.#partitions = partitions
     this.#onCommitted = onCommitted
     this.#limit = new DeadLetterLimit(context, counters)
-    this.#epoch = new Epoch(context.clock)
+    const all = context.topics.get(stage.input.topic.name)?.partitions.length
+    const isAlone = partitions.length === all
+    this.#epoch = new Epoch(context.clock, isAlone ? EPOCH_LIMITS : SIDE_BY_SIDE_LIMITS)
     this.#group = `${context.plan.pipeline}-${stage.id}`
     this.#reporter = new PositionReporter(context.log, this.#group, context.clock)
   }
@@ -64,10 +69,10 @@ export class DeliverLane {
     return this.#tasks.reduce((sum, task) => sum + task.input.lag, 0)
   }
 
-  async open(partitions: readonly number[], nameOf: (partition: number) => string): Promise<void> {
+  async open(nameOf: (partition: number) => string): Promise<void> {
     const sink = await this.#stage.sink.open(this.#sinkContext())
     this.#sink = sink
-    for (const partition of partitions) {
+    for (const partition of this.#partitions) {
       const at = { sink, partition, name: nameOf(partition), limit: this.#limit }
       const task = await DeliverTask.claim(this.#context, this.#stage, this.#counters, at)
       this.#tasks.push(task)

@@ -19,11 +19,11 @@ export class DeliverRun implements StageRun {
   async open(): Promise<void> {
     const topic = this.#stage.input.topic.name
     for (const partitions of this.#context.share.get(this.#stage.id) ?? []) {
-      const opened = new DeliverLane(this.#context, this.#stage, this.counters, () =>
-        this.#countRowsLeft(),
-      )
-      this.#lanes.push(opened)
-      await opened.open(partitions, (partition) => `${topic}-${partition}`)
+      const onCommitted = () => this.#countRowsLeft()
+      const { counters } = this
+      const lane = new DeliverLane(this.#context, this.#stage, counters, partitions, onCommitted)
+      this.#lanes.push(lane)
+      await lane.open((partition) => `${topic}-${partition}`)
     }
     this.#countRowsLeft()
   }

@@ -13,6 +13,17 @@ export const EPOCH_LIMITS: EpochLimits = {
   bytes: 8 * 1024 * 1024,
 }
 
+/**
+ * Limits of a stage's epoch where others of the stage are open beside it. One alone is large, so that
+ * commits cost little time; of several, one is worked on while another commits, and what they hold in
+ * memory adds up.
+ */
+export const SIDE_BY_SIDE_LIMITS: EpochLimits = {
+  durationMs: 100,
+  records: 16_000,
+  bytes: 4 * 1024 * 1024,
+}
+
 // Looking at the clock costs as much as a small operator; a slice of this many is short enough.
 const CLOCK_EVERY_RECORDS = 256
 
