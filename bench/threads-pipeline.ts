@@ -52,12 +52,12 @@ export default pipeline('flights-threads', ({ from }) => {
     .to(taken('delays_by_hour', 'upsert'))
 })
 
-/** Takes decoded rows away. */
+/** Takes decoded rows away; commits are its own affair, as they are a table's. */
 function taken(name: string, mode: 'append' | 'upsert'): Sink<unknown> {
   return {
     kind: 'sink',
     name: `taken ${name}`,
-    guarantee: 'at-least-once',
+    guarantee: 'exactly-once',
     mode,
     open: async () => ({
       claim: async () => ({ position: undefined, write: async () => {}, release: async () => {} }),
