@@ -31,7 +31,10 @@ export interface CsvOptions {
   readonly quote?: string
   /** What an unquoted field holds when it means null. Default `''`: nothing at all. */
   readonly null?: string
-  /** Types by column name; others are inferred from the first 256 KiB. */
+  /**
+   * Types by column name; others are inferred from the first 256 KiB. Dates and times are checked and
+   * stay the text that they are.
+   */
   readonly columns?: Readonly<Record<string, ColumnType>>
   /** A longer record is an error, so that an unclosed quote can't swallow the file. Default 16 MiB. */
   readonly maxRecordBytes?: number
