@@ -1,7 +1,8 @@
 // One life of the soaked process: runs until it is killed, or, when told a count, to its end.
-import { open } from '@millrace/core'
+import { type Log, open } from '@millrace/core'
 import { run } from '@millrace/processors'
-import { soakPipeline } from './pipeline.ts'
+import { backlogOf } from './backlog.ts'
+import { SEGMENT_BYTES, soakPipeline } from './pipeline.ts'
 
 /** What a life is told. */
 export interface LifeOptions {
@@ -17,8 +18,9 @@ export type LifeStatement =
   | { readonly late: number; readonly skipped: number }
 
 const REPORT_MS = 500
-// A machine too slow for the rate gets a slower one, rather than records that expire unread.
-const BEHIND_SECONDS = 10
+// A machine too slow for the rate gets a slower one, rather than records that expire unread: less than half of what
+// retention keeps.
+const BEHIND_RECORDS = 40_000
 
 if (import.meta.main) {
   const { directory, ...options } = JSON.parse(process.argv[2] ?? '{}') as LifeOptions
@@ -27,14 +29,14 @@ if (import.meta.main) {
   const reporting = setInterval(() => say({ made }), REPORT_MS)
   const log = await open(directory)
   const onMade = (n: number) => (made = n)
-  let waiting = 0
-  const isBehind = () => waiting > options.rate * BEHIND_SECONDS
+  const isBehind = async () => (await backlogOf(log)) > BEHIND_RECORDS
+  let areSegmentsSmall = false
   const { late, skipped } = await run(soakPipeline({ ...options, onMade, isBehind }), {
     log,
     final: options.count !== undefined,
-    onProgress({ stages }) {
-      const readers = stages.filter(({ kind }) => kind !== 'ingest')
-      waiting = Math.max(...readers.map(({ rowsLeft }) => rowsLeft ?? 0))
+    onProgress() {
+      if (!areSegmentsSmall) void makeSegmentsSmall(log)
+      areSegmentsSmall = true
     },
     onNotice: (notice) => console.error(notice),
   })
@@ -42,4 +44,12 @@ if (import.meta.main) {
   clearInterval(reporting)
   say({ made })
   say({ late, skipped })
+}
+
+/** Whole segments are given up: with small ones a run of minutes shows whether changelogs and the like are. */
+async function makeSegmentsSmall(log: Log): Promise<void> {
+  for (const { name, internal, config } of await log.listTopics()) {
+    const isLarge = internal && config.segmentBytes > SEGMENT_BYTES
+    if (isLarge) await log.alterTopic(name, { segmentBytes: SEGMENT_BYTES })
+  }
 }

@@ -34,6 +34,9 @@ const VALUES = 1000
 const START_MS = Date.UTC(2001, 0, 1)
 const MIB = 1024 * 1024
 
+/** Of every topic, so that a run of minutes also rolls and forgets. */
+export const SEGMENT_BYTES: number = 2 * MIB
+
 /** What the n-th reading of a run at `rate` records a second says, whenever it is made. */
 export function readingAt(n: number, rate: number): Omit<Reading, 'madeMs'> {
   return {
@@ -53,13 +56,13 @@ export interface SoakOptions {
   /** Told the number of each record that is made. */
   readonly onMade: (n: number) => void
   /** Whether so much is waiting that the source had better wait too: topics here forget. */
-  readonly isBehind: () => boolean
+  readonly isBehind: () => Promise<boolean>
 }
 
-// Half a minute of records and more, so that a run of minutes also rolls and forgets.
-const small = { segmentBytes: 2 * MIB, retentionBytes: 24 * MIB, retentionMs: 180_000 }
+const small = { segmentBytes: SEGMENT_BYTES, retentionBytes: 16 * MIB }
 
-const readings = topic('readings', {
+/** Half a minute of records. They do not expire by age: a machine may be slow to read them. */
+export const readings = topic('readings', {
   value: json<Reading>(),
   key: 'sensor',
   time: 'time',
@@ -70,7 +73,7 @@ const readings = topic('readings', {
 const closedWindows = topic('closed-windows', {
   value: json<object>(),
   key: json(),
-  config: small,
+  config: { ...small, retentionMs: 180_000 },
 })
 
 const HELD_BACK_MS = 20
@@ -112,7 +115,7 @@ function steadyReadings({ rate, count: records, onMade, isBehind }: SoakOptions)
         total: reader.total,
         async *batches() {
           for await (const batch of reader.batches()) {
-            while (isBehind() && !context.signal.aborted) await sleep(HELD_BACK_MS)
+            while ((await isBehind()) && !context.signal.aborted) await sleep(HELD_BACK_MS)
             yield batch
           }
         },

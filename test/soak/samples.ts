@@ -3,6 +3,8 @@ export interface Minute {
   readonly minute: number
   readonly records: number
   readonly kills: number
+  /** Nobody was killed, and one life lived all of it. */
+  readonly isCalm: boolean
   /** Medians of the minute. */
   readonly rssBytes: number
   readonly openFiles: number
@@ -12,8 +14,8 @@ export interface Minute {
   readonly p99AgeMs: number
 }
 
-/** What is looked at in each minute, and how its verdict comes. */
-export type Measure = 'rssBytes' | 'openFiles' | 'diskBytes' | 'p99AgeMs'
+/** What is looked at in each minute. */
+export type Measure = 'rssBytes' | 'openFiles' | 'p99AgeMs'
 
 /** The value below which a share of the values lies; NaN of none. */
 export function quantile(values: readonly number[], share: number): number {
@@ -26,13 +28,26 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-// The first part of a run fills caches, and topics up to their retention.
+// The first part of a life restores, and fills caches.
 const WARM_UP_SHARE = 0.2
+// Fewer minutes show warming up, not growth.
+const TELLING_MINUTES = 4
 
-/** How much a measure grew: the median of the last third against that of the first, after a warm-up. */
-export function growth(minutes: readonly Minute[], measure: Measure): number {
-  const warm = minutes.slice(Math.ceil(minutes.length * WARM_UP_SHARE))
-  const third = Math.max(1, Math.floor(warm.length / 3))
+/** A measure early and late in one long life. */
+export interface Growth {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * The medians of the first and the last third of the life that was left alone, after a warm-up; undefined
+ * when it was too short to tell. Over kills nothing would show: each gives everything back.
+ */
+export function growth(minutes: readonly Minute[], measure: Measure): Growth | undefined {
+  const calm = minutes.filter(({ isCalm }) => isCalm)
+  if (calm.length < TELLING_MINUTES) return undefined
+  const warm = calm.slice(Math.ceil(calm.length * WARM_UP_SHARE))
+  const third = Math.floor(warm.length / 3)
   const of = (part: readonly Minute[]) => median(part.map((minute) => minute[measure]))
-  return of(warm.slice(-third)) / of(warm.slice(0, third))
+  return { first: of(warm.slice(0, third)), last: of(warm.slice(-third)) }
 }

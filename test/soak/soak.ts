@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres } from '@millrace/connectors/testing'
 import { SeededRandom } from '@millrace/core/testing'
+import { type TopicOnDisk, topicsOnDisk } from './disk-bounds.ts'
 import { median, type Minute, quantile } from './samples.ts'
 import { SoakedProcess } from './soaked-process.ts'
 import { Tables } from './tables.ts'
@@ -27,16 +28,23 @@ export interface SoakResult {
   readonly different: number
   readonly late: number
   readonly skipped: number
-  /** Bytes of each topic at the end. */
-  readonly topics: ReadonlyMap<string, number>
+  /** What each topic takes on the disk at the end. */
+  readonly topics: readonly TopicOnDisk[]
+  /** The most that each took while one life went on; empty when that was short. */
+  readonly peaks: ReadonlyMap<string, number>
 }
 
 const KILL_AFTER_MS = { min: 20_000, max: 60_000 }
 const SAMPLE_MS = 100
 // Opening, restoring and catching up are no steady state.
 const SETTLING_MS = 8_000
+// Nor is what lives left that were killed before their first rounds of retention.
+const PEAKS_AFTER_MS = 70_000
 
-/** Runs the pipeline for as long as asked, kills it at random, and adds up what it has done. */
+/**
+ * Runs the pipeline for as long as asked, and adds up what it has done: in the first half it is killed at random,
+ * in the second one life goes on, in which whatever leaks would show.
+ */
 export async function soak(plan: SoakPlan): Promise<SoakResult> {
   const root = await mkdtemp(join(tmpdir(), 'millrace-soak-'))
   const server = await startPostgres({ directory: join(root, 'postgres') })
@@ -58,6 +66,8 @@ class SoakRun {
   readonly #tables: Tables
   readonly #random: SeededRandom
   readonly #minutes: Minute[] = []
+  readonly #peaks = new Map<string, number>()
+  #calmMs = Number.POSITIVE_INFINITY
   #process: SoakedProcess | undefined
   #made = 0
   #kills = 0
@@ -71,15 +81,16 @@ class SoakRun {
   }
 
   async live(): Promise<void> {
-    const endMs = performance.now() + this.#plan.minutes * 60_000
-    const killing = this.#killUntil(endMs)
+    const startMs = performance.now()
+    const endMs = startMs + this.#plan.minutes * 60_000
+    const living = this.#lives((startMs + endMs) / 2, endMs)
     while (performance.now() < endMs) {
-      const minute = await Promise.race([this.#watch(endMs), killing])
+      const minute = await Promise.race([this.#watch(endMs), living])
       if (minute === undefined) break
       this.#minutes.push(minute)
       this.#plan.onMinute?.(minute)
     }
-    await killing
+    await living
   }
 
   /** Lets the last life come to the end of its input, and compares. */
@@ -96,7 +107,8 @@ class SoakRun {
       minutes: this.#minutes,
       late: last.late ?? Number.NaN,
       skipped: last.skipped ?? Number.NaN,
-      topics: await diskBytes(this.#directory),
+      topics: await topicsOnDisk(this.#directory),
+      peaks: this.#peaks,
     }
   }
 
@@ -112,25 +124,31 @@ class SoakRun {
     return this.#process
   }
 
-  /** Life after life, each killed after a while. */
-  async #killUntil(endMs: number): Promise<undefined> {
-    while (performance.now() < endMs) {
-      const life = this.#start()
+  /** Life after life, each killed after a while; then one to the end, which is killed there. */
+  async #lives(calmMs: number, endMs: number): Promise<undefined> {
+    while (performance.now() < calmMs) {
       const { min, max } = KILL_AFTER_MS
       const lengthMs = min + this.#random.integer(max - min)
-      const killMs = Math.min(endMs, performance.now() + lengthMs)
-      while (performance.now() < killMs) {
-        await sleep(SAMPLE_MS)
-        life.assertAlive()
-        this.#made = Math.max(this.#made, life.made)
-      }
-      await life.kill()
-      this.#kills++
+      await this.#lifeUntil(Math.min(calmMs, performance.now() + lengthMs))
     }
+    this.#calmMs = performance.now()
+    await this.#lifeUntil(endMs)
+  }
+
+  async #lifeUntil(killMs: number): Promise<void> {
+    const life = this.#start()
+    while (performance.now() < killMs) {
+      await sleep(SAMPLE_MS)
+      life.assertAlive()
+      this.#made = Math.max(this.#made, life.made)
+    }
+    await life.kill()
+    this.#kills++
   }
 
   async #watch(endMs: number): Promise<Minute> {
     const before = { made: this.#made, kills: this.#kills }
+    const isCalm = performance.now() >= this.#calmMs
     const untilMs = Math.min(endMs, performance.now() + 60_000)
     const agesMs: number[] = []
     const rssBytes: number[] = []
@@ -147,17 +165,29 @@ class SoakRun {
       if (signs === undefined) continue
       rssBytes.push(signs.rssBytes)
       openFiles.push(signs.openFiles)
-      disk.push([...(await diskBytes(this.#directory)).values()].reduce((a, b) => a + b, 0))
+      disk.push(await this.#sampleDisk())
     }
     return {
       minute: this.#minutes.length + 1,
       records: this.#made - before.made,
       kills: this.#kills - before.kills,
+      isCalm,
       rssBytes: median(rssBytes),
       openFiles: median(openFiles),
       diskBytes: median(disk),
       p50AgeMs: quantile(agesMs, 0.5),
       p99AgeMs: quantile(agesMs, 0.99),
     }
+  }
+
+  /** Bytes of all topics. */
+  async #sampleDisk(): Promise<number> {
+    const topics = await diskBytes(this.#directory)
+    if (performance.now() - this.#calmMs > PEAKS_AFTER_MS) {
+      for (const [topic, bytes] of topics) {
+        this.#peaks.set(topic, Math.max(bytes, this.#peaks.get(topic) ?? 0))
+      }
+    }
+    return [...topics.values()].reduce((a, b) => a + b, 0)
   }
 }
