@@ -53,8 +53,8 @@ const floors = {
   'bit rot noticed': 100,
   'transaction seen whole': 1000,
   'beside the owner: opened': 1000,
-  'beside the owner: read': 5000,
-  'beside the owner: read after its end': 500,
+  'beside the owner: read': 4000,
+  'beside the owner: read after its end': 200,
   'beside the owner: positions read': 500,
   'beside the owner: all seen': 300,
 } as const
