@@ -12,6 +12,7 @@ import {
   checkOptions,
   type Checks,
   count,
+  either,
   expecting,
   group,
   listOf,
@@ -71,6 +72,15 @@ const CHECKS: Checks<ConsumerOptions<never, never>> = {
   rebalanceTimeoutMs: milliseconds(1),
   heartbeatMs: milliseconds(1),
   clock: anyClock,
+}
+
+const anyOffset = count(0)
+const end = oneOf('earliest', 'latest')
+const moment = group<{ readonly timestampMs: number }>({ timestampMs: required(count(0)) })
+
+/** @throws UsageError for what is no place in a partition. */
+export function checkSeek(to: unknown): void {
+  checkArgument('seek', 'to', to, required(either(anyOffset, end, moment)))
 }
 
 /** @throws UsageError for what a consumer can't work with. */

@@ -12,6 +12,7 @@ import type { Serde } from '../serdes/serde.ts'
 import { ConsumerBatch, type RecordSerdes } from './consumer-batch.ts'
 import {
   checkConsumer,
+  checkSeek,
   type ConsumerOptions,
   heartbeatMsOf,
   SESSION_TIMEOUT_MS,
@@ -139,6 +140,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     place: TopicPartition,
     to: number | 'earliest' | 'latest' | { readonly timestampMs: number },
   ): Promise<void> {
+    checkSeek(to)
     await this.#assignIfNeeded()
     const cursor = this.#cursorAt(place)
     cursor.seek(

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { open } from '../open.ts'
 import { Producer } from '../producer/index.ts'
+import { defineSerde } from '../serdes/index.ts'
 import { simulatedPorts } from '../testing/index.ts'
 
 // What Node would run: the compiler refuses most of it.
@@ -136,6 +137,35 @@ describe('a consumer is not made', () => {
     const both = { topics: ['t'], assignment: [{ topic: 't', partition: 0 }] }
     expect(refusal(() => new Consumer(log, both))).toMatch(neither)
     expect(refusal(() => new Consumer(log, undefined as never))).toMatch(neither)
+  })
+})
+
+describe('a consumer does not seek', () => {
+  test.each([NaN, -1, 1.5, 'begin', { timestamp: 5 }, undefined])('to %o', async (to) => {
+    const consumer = new Consumer(log, { topics: ['t'] })
+    const seeking = consumer.seek({ topic: 't', partition: 0 }, to as never)
+    await expect(seeking).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(
+        /^seek: to (must be|is missing: it must be) a whole number/,
+      ) as string,
+    })
+    await consumer.close()
+  })
+
+  test.each(['begin', { timestamp: 5 }])('and no offset is found at %o', async (at) => {
+    const found = log.findOffset({ topic: 't', partition: 0, at: at as never })
+    await expect(found).rejects.toThrow(/^findOffset: at must be one of earliest, latest, or an/)
+  })
+})
+
+describe('a serde is not made', () => {
+  test.each<[Bad, string]>([
+    [{ decode: undefined }, 'defineSerde: decode is missing: it must be a function.'],
+    [{ name: '' }, 'defineSerde: name must be text that is not empty, not "".'],
+  ])('with %o', (wrong, message) => {
+    const serde = { name: 's', encode: String, decode: String, ...wrong }
+    expect(refusal(() => defineSerde(serde))).toBe(message)
   })
 })
 

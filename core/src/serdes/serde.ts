@@ -1,4 +1,5 @@
 import type { Encoded } from '../batch/batch-writer.ts'
+import { callback, checkArgument, required, text } from '../options/index.ts'
 import type { Column } from './column.ts'
 
 /** Turns keys or values into bytes and back; null (no key, a tombstone) never reaches it. */
@@ -37,6 +38,11 @@ export function copiesBytes(serde: Pick<Serde<unknown>, 'decode'>): boolean {
 
 /** Makes a serde of your own from its name, `encode` and `decode`. */
 export function defineSerde<T>({ copies, ...definition }: SerdeDefinition<T>): Serde<T> {
+  // Not its options as a whole: another serde, spread, may be among them.
+  checkArgument('defineSerde', 'name', definition.name, required(text))
+  for (const part of ['encode', 'decode'] as const) {
+    checkArgument('defineSerde', part, definition[part], required(callback))
+  }
   if (copies === true) copying.add(definition.decode)
   return {
     ...definition,
