@@ -56,12 +56,13 @@ async function live(disturbance?: Disturbance) {
 
 test(`${KILLS} kills at random moments: published files are whole and hold every record once`, async () => {
   const moments: string[] = []
+  let struck = 0
   for (let kill = 0; kill < KILLS; kill++) {
     // Each task begins with a commit of its own, the claim: there are six.
     const afterCommits = randomInt(1, 14)
     const afterMs = randomInt(0, 40)
     moments.push(`${afterCommits} commits + ${afterMs} ms`)
-    await live({ signal: 'SIGKILL', afterCommits, afterMs })
+    if ((await live({ signal: 'SIGKILL', afterCommits, afterMs })).code === null) struck++
     if (kill % 5 > 0) continue
     for (const sink of ['csv', 'ndjson', 'parquet']) {
       const seen = await publishedIds(out(sink))
@@ -76,7 +77,9 @@ test(`${KILLS} kills at random moments: published files are whole and hold every
   expect(await publishedIds(out('csv')), killed).toEqual(ids(2))
   expect(publishedFiles(join(cwd, 'out')).length).toBeGreaterThan(30)
   expect(leftovers(join(cwd, 'out'))).toEqual([])
-}, 300_000)
+  // The last ones may find nothing left to do.
+  expect(struck).toBeGreaterThan(KILLS / 2)
+}, 600_000)
 
 test('Ctrl-C publishes what is in flight, and the next run goes on there', async () => {
   const stopped = await live({ signal: 'SIGINT', afterCommits: 8, afterMs: 0 })
