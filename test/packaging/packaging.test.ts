@@ -60,7 +60,7 @@ interface Manifest {
 
 /** The packages that a file of JavaScript imports. */
 function packagesIn(source: string): string[] {
-  const specifiers = source.matchAll(/(?:^import|\bfrom|\bimport\()\s*'([^'.\n][^'\n]*)'/gm)
+  const specifiers = source.matchAll(/(?:^import\s|\bfrom\s|\bimport\()\s*'([^'.\n][^'\n]*)'/gm)
   const names = [...specifiers].map((match) => match[1] ?? '')
   return names
     .filter((each) => !each.startsWith('node:'))
