@@ -6,7 +6,7 @@ import type { WorkerRequest } from './worker.ts'
 const workerPath = fileURLToPath(new URL('worker.ts', import.meta.url))
 
 /** A life takes milliseconds; one that takes this long goes round in circles. */
-const LIFE_MS_MAX = 30_000
+const LIFE_MS_MAX = 120_000
 
 /** Runs lives in a process of its own; a life that never ends is a failure of its seed. */
 export function runInProcess(request: WorkerRequest): Promise<LivesResult> {
