@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parquetWriteBuffer } from 'hyparquet-writer'
@@ -89,6 +89,29 @@ test('a pattern stands for what fits it; a file of such a name for itself', asyn
   expect(await readRows(ndjson(join(root, 'odd[1].ndjson')))).toEqual([{ n: 5 }])
   await expect(readRows(csv(root))).rejects.toThrow('no csv file in this directory')
   await expect(readRows(csv(join(root, '*.csv')))).rejects.toThrow('no file fits it')
+})
+
+test('links that lead in circles double nothing, and one that leads nowhere is a file that is missing', async () => {
+  const root = await directoryOf({ 'a/x.ndjson': line(1), 'n=3/y.ndjson': '{}\n' })
+  const elsewhere = await directoryOf({ 'z.ndjson': line(2) })
+  await symlink('..', join(root, 'a/up'))
+  await symlink('../n=3', join(root, 'a/latest'))
+  await symlink('.', join(root, 'itself'))
+  await symlink(elsewhere, join(root, 'm=4'))
+  expect(await readRows(ndjson(root))).toEqual([{ n: 1 }, { m: '4', n: 2 }, { n: '3' }])
+  await symlink('/nowhere', join(root, 'notes'))
+  expect(await readRows(ndjson(root))).toHaveLength(3)
+  await symlink('/nowhere', join(root, 'lost.ndjson'))
+  await expect(readRows(ndjson(root))).rejects.toThrow(/lost\.ndjson: no such file/)
+})
+
+test('a directory of a column whose name begins with _ is read, as it is written', async () => {
+  const root = await directoryOf({
+    '_id=7/x.ndjson': line(1),
+    '_SUCCESS.ndjson': line(8),
+    '.n=7/x.ndjson': line(9),
+  })
+  expect(await readRows(ndjson(root))).toEqual([{ _id: '7', n: 1 }])
 })
 
 test('every position yields exactly the rest, whatever came behind the last file since', async () => {

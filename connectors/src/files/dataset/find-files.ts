@@ -1,6 +1,7 @@
-import { glob, readdir, stat } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { glob, readdir, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { unreadable } from '../input-error.ts'
+import { openFailed, unreadable } from '../input-error.ts'
 
 /** A file of several. */
 export interface FoundFile {
@@ -30,9 +31,7 @@ export async function findFiles(
 ): Promise<FoundFile[] | undefined> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) {
-    const names = await readdir(path, { recursive: true })
-    const ofFormat = names.filter((name) => endings[format].test(name) && !isHidden(name))
-    const paths = ofFormat.map((name) => join(path, name))
+    const paths = (await pathsBelow(path)).filter((each) => endings[format].test(each))
     return orFail(path, await foundFiles(path, paths), `no ${format} file in this directory`)
   }
   const wildcardAt = path.search(/[*?[{]/)
@@ -44,17 +43,58 @@ export async function findFiles(
   return orFail(path, await foundFiles(base, paths), 'no file fits it')
 }
 
-/** What is under way, or about the files, as those who write them have it. */
+/**
+ * What is in a directory and below it, and not hidden: of each directory once, whatever links lead there, and
+ * by its own name, which may say values of columns, where that is below as well.
+ */
+async function pathsBelow(root: string): Promise<string[]> {
+  const paths: string[] = []
+  const passed = new Set<string>()
+  const links = [root]
+  for (const link of links) {
+    const directories = [link]
+    for (const directory of directories) {
+      const real = await realpath(directory)
+      if (passed.has(real)) continue
+      passed.add(real)
+      for (const entry of await entriesOf(directory)) {
+        const path = join(directory, entry.name)
+        if (entry.isDirectory()) directories.push(path)
+        else if (entry.isSymbolicLink() && (await isDirectory(path))) links.push(path)
+        else paths.push(path)
+      }
+    }
+  }
+  return paths
+}
+
+async function entriesOf(directory: string): Promise<Dirent[]> {
+  const found = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    throw openFailed(directory, error)
+  })
+  const shown = found.filter(({ name }) => !isHidden(name))
+  return shown.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() === true
+}
+
+/** What is under way, or about the files, as those who write them have it; a column may have such a name. */
 function isHidden(name: string): boolean {
-  return name.split(sep).some((part) => part.startsWith('.') || part.startsWith('_'))
+  return name.split(sep).some((part) => /^(?:\.|_(?!.*=))/.test(part))
 }
 
 async function foundFiles(base: string, paths: readonly string[]): Promise<FoundFile[]> {
   const files: FoundFile[] = []
   for (const path of paths) {
-    const found = await stat(path).catch(() => undefined)
+    const found = await stat(path).catch((error: unknown) => {
+      // A link that leads nowhere is a file that is missing.
+      throw openFailed(path, error)
+    })
     const name = relative(base, path).replaceAll(sep, '/')
-    if (found?.isFile() === true) files.push({ path, name, sizeBytes: found.size })
+    if (found.isFile()) files.push({ path, name, sizeBytes: found.size })
   }
   return files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
