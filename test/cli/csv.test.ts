@@ -48,6 +48,8 @@ test('what makes no sense is refused in words, and nothing is appended', async (
     [['--type', 'delay=date'], 'in JSON that is text'],
     [['--type', 'delay=number'], 'no such type'],
     [['--type', 'dely=int'], 'no column dely'],
+    [['--delimiter', '||'], 'delimiter must be one ASCII character'],
+    [['--delimiter', ''], 'delimiter must be one ASCII character'],
     [['-K', ':'], '--key COLUMNS'],
     [['-i', 'lines', '--key', 'origin'], '--key is for CSV'],
   ] as const

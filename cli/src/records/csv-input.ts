@@ -1,4 +1,5 @@
 import { MalformedRecord } from '@millrace/processors'
+import { csv } from '@millrace/connectors'
 import { jsonText, openStdin } from '@millrace/connectors/formats'
 import { UsageError } from '@millrace/core'
 import type { Pair } from '../columns-option.ts'
@@ -30,6 +31,8 @@ export async function* csvRecords(
     columns: Object.fromEntries(type.map(([column, name]) => [column, jsonType(column, name)])),
     ...(delimiter !== undefined && { delimiter: delimiter === '\\t' ? '\t' : delimiter }),
   }
+  // What it can't be told is said as it is of any CSV.
+  csv('-', options)
   const kind = { format: 'csv', isLenient: true, maxRecordBytes: recordBytesMax, options } as const
   const reader = await openStdin(kind, { position: undefined, signal })
   for await (const { rows } of reader.batches()) yield recordsOf(rows, key)

@@ -8,7 +8,8 @@ import type { CsvOptions } from '../csv/csv.ts'
 import { decodeLines, lenientLines } from '../ndjson/ndjson-decoder.ts'
 import { type Block, findLastLine } from '../text/block-cutter.ts'
 import type { FileRecord } from '../text/lenient-decoder.ts'
-import { placeIn } from '../text/line-number.ts'
+import { countLineFeeds, placeIn } from '../text/line-number.ts'
+import { requireUtf8 } from '../text/require-utf8.ts'
 
 /** How records of a live input are found and read; one for each file, since each may begin with a header. */
 export interface LiveFormat {
@@ -84,13 +85,7 @@ export class LiveCsv implements LiveFormat {
       first.record.length,
     )
     this.#begin({ delimiter: dialect.delimiter, names })
-    const length = header ? first.info.bytes : 0
-    return {
-      ...block,
-      bytes: block.bytes.subarray(length),
-      byte: block.byte + length,
-      ...lineAfter(block, header),
-    }
+    return withoutHeader(this.#path, block, header ? first.info.bytes : 0)
   }
 
   #begin(header: LiveHeader): void {
@@ -112,8 +107,17 @@ export class LiveCsv implements LiveFormat {
   }
 }
 
-function lineAfter({ line }: Block, hasHeader: boolean): { line?: number } {
-  return line === undefined ? {} : { line: line + (hasHeader ? 1 : 0) }
+/** @throws RejectedError its length was taken from its text, which is not what its bytes say. */
+async function withoutHeader(path: string, block: Block, length: number): Promise<Block> {
+  const bytes = block.bytes.subarray(0, length)
+  await requireUtf8(path, { ...block, bytes })
+  const { line } = block
+  return {
+    ...block,
+    bytes: block.bytes.subarray(length),
+    byte: block.byte + length,
+    ...(line !== undefined && { line: line + countLineFeeds(bytes) }),
+  }
 }
 
 function firstDelimiter(bytes: Buffer): string {

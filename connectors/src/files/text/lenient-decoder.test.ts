@@ -113,7 +113,8 @@ test('a broken header, and a quote that is never closed, end the reading: nobody
 
 test('standard input, too', async () => {
   async function* pieces(text: string): AsyncGenerator<Buffer> {
-    for (let at = 0; at < text.length; at += 3) yield Buffer.from(text.slice(at, at + 3))
+    const bytes = Buffer.from(text, 'latin1')
+    for (let at = 0; at < bytes.length; at += 3) yield bytes.subarray(at, at + 3)
   }
   const context = { position: undefined, signal }
   const lenient = { maxRecordBytes: 100, isLenient: true } as const
@@ -133,6 +134,15 @@ test('standard input, too', async () => {
     { text: '4', line: 4, byte: 14 },
     { a: '5', b: '6' },
   ])
+  const tall = pieces('a,"b\nc"\n1,2\n3\n')
+  expect((await read(await openStdin(kind, context, tall)))[1]).toEqual({
+    text: '3',
+    line: 4,
+    byte: 12,
+  })
+  // A header in another encoding would take bytes of the first record with it.
+  const foreign = read(await openStdin(kind, context, pieces('a,\xe9\n12345,2\n')))
+  await expect(foreign).rejects.toThrow('standard input, line 1 (byte 2): not UTF-8')
 })
 
 test('wherever bad records stand, each is given once, and every position yields exactly the rest', async () => {
