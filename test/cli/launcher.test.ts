@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { launcher, millrace, noOlderNode, olderNode, runCommand } from './run-command.ts'
 
 test('help names every command, on standard output', async () => {
@@ -18,6 +21,7 @@ test('help of a command is the same both ways', async () => {
 
 test.each([
   ['a command', ['tpoic'], 'Did you mean topic?'],
+  ['a command that objects have', ['constructor'], "unknown command 'constructor'"],
   ['a command in a group', ['topic', 'lisst'], 'Did you mean list?'],
   ['an option', ['run', 'x.ts', '--folow'], 'Did you mean --follow?'],
   ['a setting', ['topic', 'create', 'x', '-c', 'retentoinMs=1'], 'Did you mean "retentionMs"?'],
@@ -26,6 +30,19 @@ test.each([
   expect(code).toBe(2)
   expect(stdout).toBe('')
   expect(stderr).toContain(hint)
+})
+
+test('whoever has chosen the size of the young generation keeps it', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'millrace-launcher-'))
+  onTestFinished(() => rmSync(cwd, { recursive: true }))
+  writeFileSync(join(cwd, 'flags.mjs'), 'console.log(...process.execArgv); export default 0')
+  const flagsOf = async (...options: string[]) => {
+    const env = { NODE_OPTIONS: options.join(' ') }
+    return (await millrace(['run', 'flags.mjs'], { cwd, env })).stdout.trim()
+  }
+  expect(await flagsOf()).toBe('--max-semi-space-size=8')
+  expect(await flagsOf('--max-semi-space-size=16')).toBe('')
+  expect(await flagsOf('--max_semi_space_size=16', '--no-warnings')).toBe('')
 })
 
 test.skipIf(olderNode === undefined)(
