@@ -22,7 +22,13 @@ export class ReadOnlyTopics {
   readonly #logId: string
   readonly #clock: Clock
   #journal: ReadOnlyPartition
-  readonly #topics = new Map<string, OpenTopic>()
+  #topics = new Map<string, OpenTopic>()
+  /** What readers find: the same topics, or those from before until the others are as far. */
+  #shown: ReadonlyMap<string, OpenTopic> = this.#topics
+  /** To be closed when nobody finds them any more. */
+  #outdated: ReadOnlyPartition[] = []
+  /** What was read last may be more than is visible, should somebody have recovered the log meanwhile. */
+  #isDoubtful = false
   #journalOffset = 0
   #refreshing: Promise<void> | undefined
   #journalState = new JournalState()
@@ -45,7 +51,7 @@ export class ReadOnlyTopics {
   }
 
   get partitions(): ReadOnlyPartition[] {
-    return [...this.#topics.values()].flatMap(({ partitions }) => partitions)
+    return partitionsOf(this.#shown)
   }
 
   /** @throws UsageError TOPIC_NOT_FOUND, for a partition too. */
@@ -61,7 +67,7 @@ export class ReadOnlyTopics {
   }
 
   list(): TopicDescription[] {
-    return Array.from(this.#topics.values(), describeTopic).toSorted((a, b) =>
+    return Array.from(this.#shown.values(), describeTopic).toSorted((a, b) =>
       a.name < b.name ? -1 : 1,
     )
   }
@@ -76,32 +82,40 @@ export class ReadOnlyTopics {
     await this.#refreshing?.catch(() => {
       // Whoever asked for it was told.
     })
-    await this.#journal.close()
-    await Promise.all(this.partitions.map((partition) => partition.close()))
+    this.#shown = this.#topics
+    this.#outdated.push(this.#journal, ...this.partitions)
+    await this.#closeOutdated()
   }
 
   async #refresh(): Promise<void> {
     let registry = await this.#readRegistry()
-    for (;;) {
-      if (registry === undefined) return
+    while (registry !== undefined) {
       const isCold = this.#isCold(registry)
+      if (!isCold && this.#isDoubtful) this.#beginAnew()
+      this.#isDoubtful = isCold
       await this.#noteTopics(registry)
       await this.#load(isCold)
       if (!isCold) break
       registry = await this.#readRegistry()
-      if (registry === undefined || this.#isCold(registry)) break
-      // Somebody writes by now: what was read just now may be more than is visible.
-      await this.#forget()
+      if (registry === undefined || !this.#isCold(registry)) continue
+      this.#isDoubtful = false
+      break
     }
-    const { partitions } = this
+    await this.#publish()
+  }
+
+  async #publish(): Promise<void> {
     const { decisions } = this.#journalState
+    const partitions = partitionsOf(this.#topics)
     const decided = new Set(partitions.flatMap((partition) => partition.decided))
     const changed = partitions.filter((partition) => partition.publish(decisions, decided))
+    this.#shown = this.#topics
     for (const partition of changed) partition.wake()
+    await this.#closeOutdated()
   }
 
   async #load(isCold: boolean): Promise<void> {
-    const { partitions } = this
+    const partitions = partitionsOf(this.#topics)
     for (const partition of partitions) await this.#look(() => partition.noteHorizon(isCold))
     // Whatever the journal decides was durable, and marked as visible, before it was decided.
     await this.#refreshJournal(isCold)
@@ -118,14 +132,19 @@ export class ReadOnlyTopics {
     return boot !== undefined && recoveredInBoot !== undefined && boot.id !== recoveredInBoot
   }
 
-  /** Begins again, as if just opened. */
-  async #forget(): Promise<void> {
-    const { partitions } = this
-    this.#topics.clear()
-    await Promise.all([this.#journal, ...partitions].map((partition) => partition.close()))
+  /** Reads all again, as if just opened; whoever waits for more keeps what he has until then. */
+  #beginAnew(): void {
+    this.#outdated.push(this.#journal, ...partitionsOf(this.#topics))
+    this.#topics = new Map()
     this.#journal = this.#newJournal()
     this.#journalOffset = 0
     this.#journalState = new JournalState()
+  }
+
+  async #closeOutdated(): Promise<void> {
+    const outdated = this.#outdated
+    this.#outdated = []
+    await Promise.all(outdated.map((partition) => partition.close()))
   }
 
   #newJournal(): ReadOnlyPartition {
@@ -179,8 +198,12 @@ export class ReadOnlyTopics {
   }
 
   #get(name: string): OpenTopic {
-    const found = this.#topics.get(name)
+    const found = this.#shown.get(name)
     if (found !== undefined) return found
-    throw topicNotFound(name, this.#topics.keys())
+    throw topicNotFound(name, this.#shown.keys())
   }
+}
+
+function partitionsOf(topics: ReadonlyMap<string, OpenTopic>): ReadOnlyPartition[] {
+  return [...topics.values()].flatMap(({ partitions }) => partitions)
 }

@@ -155,6 +155,41 @@ test('after a power loss that took a watermark, all that is on the disk is to be
   expect(await readValues(reader, 't', 0)).toEqual(['a', 'b'])
 })
 
+test('a fetch that waits since before the first opening after a power loss gets what that appends', async () => {
+  const { owner, ports } = await ownerAndReader()
+  const { machine } = ports
+  await append(owner, 't', 0, ['a'])
+  await settle(ports)
+  machine.losePower()
+  const beside = machine.bootBeside()
+  const reader = await open('/data', { ports: beside, access: 'read-only' })
+  const waiting = fetchFrom(reader, 't', 0, 1, { maxWaitMs: 60_000 })
+  await settle(beside)
+  // A look at the disk that begins before somebody recovers the log, and ends after it.
+  const { fileSystem } = beside
+  const list = fileSystem.list.bind(fileSystem)
+  const recovered = Promise.withResolvers<void>()
+  let isLooking = false
+  fileSystem.list = async (directory) => {
+    isLooking = true
+    await recovered.promise
+    return list(directory)
+  }
+  beside.clock.advance(50)
+  await settle(beside)
+  expect(isLooking).toBe(true)
+  const next = machine.boot()
+  const reopened = await machine.until(open('/data', { ports: next }))
+  recovered.resolve()
+  await settle(beside)
+  await append(reopened, 't', 0, ['b'])
+  await settle(next)
+  beside.clock.advance(50)
+  const { batches, error } = await waiting
+  expect(error).toBeUndefined()
+  expect(valuesOf(batches)).toEqual(['b'])
+})
+
 test('there must be a log to read', async () => {
   const ports = simulatedPorts()
   await expect(open('/none', { ports, access: 'read-only' })).rejects.toThrow(/no log in \/none/)
