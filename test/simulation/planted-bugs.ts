@@ -132,8 +132,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'time over an opening told by the wall clock',
     file: 'core/src/storage/log-clock.ts',
-    find: 'boot !== undefined && boot.id === last.bootId',
-    replace: 'boot === undefined',
+    find: 'if (boot === undefined || last.bootId === undefined) {',
+    replace: 'if (boot !== undefined) {',
   },
   {
     name: 'reader beside the owner goes by markers that came after the decisions it knows',
