@@ -67,7 +67,6 @@ export class ReadOnlyPartition {
     const { startOffset } = await readPartitionCheckpoint(this.#fileSystem, log.directory)
     this.#loadedOffset = Math.min(watermark.visibleOffset, log.endOffset)
     log.startOffset = Math.max(log.startOffset, Math.min(startOffset, this.#loadedOffset))
-    log.producers.keep()
   }
 
   /** The transactions whose markers were there before the journal was read, and so were decided then. */

@@ -100,7 +100,6 @@ class Recovery {
     this.#checkNothingIsMissing(bases)
     this.#applyCheckpoint()
     log.visibleOffset = log.endOffset
-    log.producers.keep()
     return log
   }
 

@@ -57,6 +57,15 @@ describe('an idempotent producer', () => {
     expect(state.add(header(10), 110)).toBeUndefined()
   })
 
+  test('is known by what recovery has noted, whatever group could not be written after', () => {
+    const state = new ProducerState()
+    state.note(header(0), 100)
+    state.add(header(1), 101)
+    state.rollBack()
+    expect(state.add(header(0), 999)).toEqual({ baseOffset: 100 })
+    expect(state.add(header(1), 101)).toBeUndefined()
+  })
+
   test('is unknown again when its first batch could not be written', () => {
     const state = seen(0)
     state.add(header(0), 0)

@@ -40,7 +40,7 @@ export class ProducerState {
     const producer = this.#producers.get(header.producerId)
     if (producer === undefined) {
       if (header.baseSequence !== 0) throw outOfOrder(header, 0)
-      this.note(header, baseOffset)
+      this.#place(header, baseOffset)
       return undefined
     }
     const { epoch } = producer
@@ -51,28 +51,22 @@ export class ProducerState {
     }
     const expected = header.producerEpoch > epoch ? 0 : producer.nextSequence
     if (header.baseSequence !== expected) throw outOfOrder(header, expected)
-    this.note(header, baseOffset)
+    this.#place(header, baseOffset)
     return undefined
   }
 
-  /** Notes a batch that is in the log, without asking whether it may be. */
+  /** Notes a batch that is in the log, and so stays, without asking whether it may be. */
   note(header: BatchHeader, baseOffset: number): void {
-    let producer = this.#producers.get(header.producerId)
-    if (producer === undefined) {
-      producer = new Producer(header.producerId)
-      this.#producers.set(header.producerId, producer)
-    }
-    if (!producer.isTouched) this.#touch(producer)
-    producer.push(header, baseOffset)
+    this.#get(header.producerId).push(header, baseOffset)
   }
 
-  /** What was noted since the last call stands. */
+  /** What was added since the last call stands. */
   keep(): void {
     for (const producer of this.#touched) producer.isTouched = false
     this.#touched.length = 0
   }
 
-  /** Undoes what was noted since {@link ProducerState.keep}. */
+  /** Undoes what was added since {@link ProducerState.keep}. */
   rollBack(): void {
     for (const [index, producer] of this.#touched.entries()) {
       producer.isTouched = false
@@ -81,6 +75,21 @@ export class ProducerState {
       if (producer.batches.length === 0) this.#producers.delete(producer.producerId)
     }
     this.#touched.length = 0
+  }
+
+  #get(producerId: number): Producer {
+    let producer = this.#producers.get(producerId)
+    if (producer === undefined) {
+      producer = new Producer(producerId)
+      this.#producers.set(producerId, producer)
+    }
+    return producer
+  }
+
+  #place(header: BatchHeader, baseOffset: number): void {
+    const producer = this.#get(header.producerId)
+    if (!producer.isTouched) this.#touch(producer)
+    producer.push(header, baseOffset)
   }
 
   #touch(producer: Producer): void {
@@ -94,7 +103,7 @@ export class ProducerState {
 /** The batches, oldest first, and the epoch they are of. */
 interface Remembered {
   epoch: number
-  readonly batches: number[]
+  batches: number[]
 }
 
 function copy(from: Remembered, to: Remembered): void {
@@ -109,7 +118,7 @@ function copy(from: Remembered, to: Remembered): void {
 class Producer implements Remembered {
   readonly producerId: number
   epoch = 0
-  readonly batches: number[] = []
+  batches: number[] = []
   isTouched = false
 
   constructor(producerId: number) {
@@ -134,8 +143,12 @@ class Producer implements Remembered {
 
   push(header: BatchHeader, baseOffset: number): void {
     const { batches } = this
-    if (this.epoch !== header.producerEpoch) batches.length = 0
-    this.epoch = header.producerEpoch
+    if (batches.length === 0 || this.epoch !== header.producerEpoch) {
+      this.epoch = header.producerEpoch
+      // By a literal: pushed to, an empty array takes room for twenty.
+      this.batches = [header.baseSequence, lastSequence(header), baseOffset]
+      return
+    }
     if (batches.length === BATCHES_MAX * SLOTS) {
       batches.copyWithin(0, SLOTS)
       batches.length -= SLOTS
