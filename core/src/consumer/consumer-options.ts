@@ -14,7 +14,7 @@ import {
   count,
   either,
   expecting,
-  group,
+  having,
   listOf,
   milliseconds,
   oneOf,
@@ -56,7 +56,7 @@ export interface ConsumerOptions<K, V> {
 export const SESSION_TIMEOUT_MS = 10_000
 const HEARTBEAT_MS_MAX = 1000
 
-const partition = group<TopicPartition>({ topic: required(text), partition: required(count(0)) })
+const partition = having<TopicPartition>({ topic: required(text), partition: required(count(0)) })
 
 const CHECKS: Checks<ConsumerOptions<never, never>> = {
   group: text,
@@ -76,7 +76,7 @@ const CHECKS: Checks<ConsumerOptions<never, never>> = {
 
 const anyOffset = count(0)
 const end = oneOf('earliest', 'latest')
-const moment = group<{ readonly timestampMs: number }>({ timestampMs: required(count(0)) })
+const moment = having<{ readonly timestampMs: number }>({ timestampMs: required(count(0)) })
 
 /** @throws UsageError for what is no place in a partition. */
 export function checkSeek(to: unknown): void {

@@ -140,6 +140,26 @@ describe('a consumer is not made', () => {
   })
 })
 
+test('a consumer reads what is more than a partition, such as stored positions, and seeks to what has a time', async () => {
+  const producer = new Producer(log)
+  await producer.send({ topic: 't', partition: 1, value: 'x', timestampMs: 5 })
+  const position = { offset: 0, leaderEpoch: -1 }
+  const { topicId } = await log.describeTopic('t')
+  await log.commitPositions({
+    group: 'g',
+    positions: [{ topic: 't', topicId, partition: 1, position }],
+  })
+  const stored = await log.readPositions('g')
+  const consumer = new Consumer(log, { assignment: stored })
+  for (const place of stored) await consumer.seek(place, { timestampMs: 5, value: 'x' } as never)
+  for await (const batch of consumer) {
+    expect([...batch.records()]).toMatchObject([{ partition: 1, timestampMs: 5 }])
+    break
+  }
+  await consumer.close()
+  await producer.close()
+})
+
 describe('a consumer does not seek', () => {
   test.each([NaN, -1, 1.5, 'begin', { timestamp: 5 }, undefined])('to %o', async (to) => {
     const consumer = new Consumer(log, { topics: ['t'] })

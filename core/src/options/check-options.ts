@@ -61,7 +61,8 @@ export function optionsMisfit(
   return membersMisfit(options as Readonly<Record<string, unknown>>, checks)
 }
 
-function membersMisfit(
+/** @returns what is wrong with the properties that there are checks for. */
+export function membersMisfit(
   options: Readonly<Record<string, unknown>>,
   checks: Readonly<Record<string, Check>>,
 ): Misfit | undefined {

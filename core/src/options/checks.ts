@@ -1,4 +1,4 @@
-import { type Check, type Checks, optionsMisfit, shown } from './check-options.ts'
+import { type Check, type Checks, membersMisfit, optionsMisfit, shown } from './check-options.ts'
 import { didYouMean } from './did-you-mean.ts'
 
 /** `setTimeout` takes a longer delay for none at all. */
@@ -122,6 +122,19 @@ export function group<Options>(checks: Checks<Options>): Check {
       if (typeof value !== 'object' || value === null) return wrong(allowed, value)
       const misfit = optionsMisfit(value, checks)
       return misfit && { ...misfit, path: misfit.path === '' ? '' : `.${misfit.path}` }
+    },
+  }
+}
+
+/** A thing that has at least these properties; unlike options it may have others, as a stored position has. */
+export function having<Thing>(checks: Checks<Thing>): Check {
+  const allowed = `an object of ${Object.keys(checks).join(', ')}`
+  return {
+    allowed,
+    misfit(value) {
+      if (typeof value !== 'object' || value === null) return wrong(allowed, value)
+      const misfit = membersMisfit(value as Readonly<Record<string, unknown>>, checks)
+      return misfit && { ...misfit, path: `.${misfit.path}` }
     },
   }
 }

@@ -16,6 +16,7 @@ export {
   expecting,
   flag,
   group,
+  having,
   listOf,
   milliseconds,
   oneOf,
