@@ -92,7 +92,9 @@ class FollowReader implements SourceReader<FileRecord> {
       if (this.#signal.aborted || this.#file.isTruncated) return
       yield* this.#blockBatches(format, cutter, cutter.end())
     } catch (error) {
-      throw error instanceof RecordTooLong ? tooLong(this.#path, cutter, maxRecordBytes) : error
+      throw error instanceof RecordTooLong
+        ? withoutEnd(this.#path, cutter, error, maxRecordBytes)
+        : error
     }
   }
 
@@ -135,13 +137,22 @@ export function formatOf(path: string, kind: LiveKind, header?: LiveHeader): Liv
 }
 
 /** The error for a record without an end. */
-export function tooLong(path: string, { place }: RecordCutter, maxRecordBytes: number): Error {
-  const reason = `a record begins here that has no end within ${maxRecordBytes} bytes`
-  return malformed(
-    { path, ...place },
-    reason,
-    'Close its quote, or raise maxRecordBytes if that is meant.',
-  )
+export function withoutEnd(
+  path: string,
+  { place }: RecordCutter,
+  { atEnd }: RecordTooLong,
+  maxRecordBytes: number,
+): Error {
+  const [reason, next] = atEnd
+    ? [
+        'the record that begins here has a quote that is not closed before the input ends',
+        'Close it.',
+      ]
+    : [
+        `a record begins here that has no end within ${maxRecordBytes} bytes`,
+        'Close its quote, or raise maxRecordBytes if that is meant.',
+      ]
+  return malformed({ path, ...place }, reason, next)
 }
 
 function readPosition(path: string, position: Json): FollowPosition {

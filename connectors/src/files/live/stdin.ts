@@ -3,7 +3,7 @@ import type { Json, SourceBatch, SourceContext, SourceReader } from '@millrace/p
 import { unreadable } from '../input-error.ts'
 import { type Block, RecordTooLong } from '../text/block-cutter.ts'
 import type { FileRecord } from '../text/lenient-decoder.ts'
-import { formatOf, type LiveKind, tooLong } from './follow.ts'
+import { formatOf, type LiveKind, withoutEnd } from './follow.ts'
 import type { LiveFormat } from './live-format.ts'
 import { RecordCutter } from './record-cutter.ts'
 
@@ -49,7 +49,9 @@ async function* readAll(
     if (signal.aborted) return
     yield* batchesOf(format, cutter.end(), progress)
   } catch (error) {
-    throw error instanceof RecordTooLong ? tooLong(NAME, cutter, kind.maxRecordBytes) : error
+    throw error instanceof RecordTooLong
+      ? withoutEnd(NAME, cutter, error, kind.maxRecordBytes)
+      : error
   }
 }
 

@@ -140,6 +140,10 @@ test('standard input, too', async () => {
     line: 4,
     byte: 12,
   })
+  const open = read(await openStdin(kind, context, pieces('a,b\n1,"2\n')))
+  await expect(open).rejects.toThrow(
+    'line 2 (byte 4): the record that begins here has a quote that',
+  )
   // A header in another encoding would take bytes of the first record with it.
   const foreign = read(await openStdin(kind, context, pieces('a,\xe9\n12345,2\n')))
   await expect(foreign).rejects.toThrow('standard input, line 1 (byte 2): not UTF-8')
