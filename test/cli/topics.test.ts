@@ -179,6 +179,7 @@ test('verify names file and position of a damaged byte and ends with 1', async (
   expect(JSON.parse(stdout)).toMatchObject({ kind: 'corruption', position: 0 })
   expect(stdout).toContain(segment)
   expect(stderr).toContain('1 fault')
+  expect(stderr).toMatch(/Put copies of the files named.*or read past the\s+damage/)
   expect(readFileSync(path)).toEqual(bytes)
 })
 

@@ -47,6 +47,14 @@ async function verify(options: LogOption & OutputOption): Promise<void> {
       ? paint('red', `✗ ${counted(corrupt, 'fault')}`)
       : paint('green', '✓ all as it was written')
   say(`${verdict}: ${read} in ${counted(partitions, 'partition')}.`)
+  if (corrupt > 0) {
+    say(
+      'Put copies of the files named in their places while nothing has the log open; or read past the',
+    )
+    say(
+      'damage: millrace consume TOPIC -p N --offset N. Nothing was changed, and good data is kept.',
+    )
+  }
 }
 
 function directoryOf(url: string): string {

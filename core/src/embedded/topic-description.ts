@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import type { TopicDescription } from '../log.ts'
+import { didYouMean } from '../options/did-you-mean.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
 import type { RegisteredTopic } from './topic-registry.ts'
 
@@ -26,15 +27,21 @@ export function describeTopic(topic: {
 
 /** The error for a name that no topic has, with the nearest that there is. */
 export function topicNotFound(name: string, known: Iterable<string>): UsageError {
+  const names = [...known]
+  const hint = didYouMean(name, names) || containing(name, names)
+  const next = hint || ' Create it first, or correct the name.'
+  return new UsageError('TOPIC_NOT_FOUND', `There is no topic ${name}.${next}`, {
+    facts: { topic: name },
+  })
+}
+
+function containing(name: string, known: readonly string[]): string {
   const lower = name.toLowerCase()
-  const near = [...known].find((other) => {
+  const near = known.find((other) => {
     const text = other.toLowerCase()
     return text.includes(lower) || lower.includes(text)
   })
-  const hint = near === undefined ? 'Create it first.' : `Did you mean ${near}?`
-  return new UsageError('TOPIC_NOT_FOUND', `There is no topic ${name}. ${hint}`, {
-    facts: { topic: name },
-  })
+  return near === undefined ? '' : ` Did you mean "${near}"?`
 }
 
 /** The error for a partition that a topic does not have. */

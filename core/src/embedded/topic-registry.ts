@@ -82,9 +82,11 @@ export function checkTopicName(name: string, existing: Iterable<string>): void {
   }
   for (const other of existing) {
     if (other === name) {
-      throw new UsageError('TOPIC_EXISTS', `Topic ${name} exists already.`, {
-        facts: { topic: name },
-      })
+      throw new UsageError(
+        'TOPIC_EXISTS',
+        `Topic ${name} exists already. Use it as it is, or choose another name.`,
+        { facts: { topic: name } },
+      )
     }
     if (other.toLowerCase() === name.toLowerCase()) {
       throw new UsageError(

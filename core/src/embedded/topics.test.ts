@@ -36,13 +36,16 @@ describe('a topic’s name', () => {
     })
     await expect(log.createTopic({ name: 'Flights' })).rejects.toMatchObject({
       code: 'TOPIC_EXISTS',
+      message: 'Topic Flights exists already. Use it as it is, or choose another name.',
     })
   })
 
   test('that nobody has is answered with the one that was meant', async () => {
     const { log } = await newLog()
     await log.createTopic({ name: 'flights' })
-    await expect(log.describeTopic('flight')).rejects.toThrow(/Did you mean flights\?/)
+    await expect(log.describeTopic('flight')).rejects.toThrow(/Did you mean "flights"\?/)
+    await expect(log.describeTopic('flihgtz')).rejects.toThrow(/Did you mean "flights"\?/)
+    await expect(log.deleteTopic('x')).rejects.toThrow(/or correct the name/)
     await expect(append(log, 'flights', 3, ['a'])).rejects.toThrow(/no partition 3/)
   })
 })

@@ -6,7 +6,10 @@ export const bytes: Serde<Uint8Array> = defineSerde({
   name: 'bytes',
   encode(value: Uint8Array) {
     if (value instanceof Uint8Array) return value
-    throw new RejectedError('RECORD_INVALID', `Expected bytes (a Uint8Array), got ${typeof value}.`)
+    throw new RejectedError(
+      'RECORD_INVALID',
+      `The serde bytes takes a Uint8Array, not ${typeof value}: convert it, or use another serde.`,
+    )
   },
   decode: (buffer, start, end) => buffer.subarray(start, end),
 })

@@ -8,7 +8,10 @@ export const string: Serde<string> = defineSerde({
   copies: true,
   encode(value: string) {
     if (typeof value !== 'string') {
-      throw new RejectedError('RECORD_INVALID', `Expected a string, got ${typeof value}.`)
+      throw new RejectedError(
+        'RECORD_INVALID',
+        `The serde string takes text, not ${typeof value}: convert it, or use another serde.`,
+      )
     }
     if (value.isWellFormed()) return value
     throw new RejectedError(

@@ -22,7 +22,7 @@ export async function lockDirectory(
   const file = await disk.attempt(`lock ${path}`, () => fileSystem.open(path, 'create'))
   try {
     const lock = await fileSystem.tryLock(path)
-    if (lock === undefined) throw await inUse(fileSystem, directory)
+    if (lock === undefined) throw await inUse(fileSystem, directory, owner)
     try {
       await disk.attempt(`write ${path}`, async () => {
         await file.truncate(0)
@@ -38,20 +38,32 @@ export async function lockDirectory(
   }
 }
 
-async function inUse(fileSystem: FileSystem, directory: string): Promise<UsageError> {
+async function inUse(
+  fileSystem: FileSystem,
+  directory: string,
+  us: Parameters<typeof lockDirectory>[1],
+): Promise<UsageError> {
   const owner = ownerOf(await readSmallFile(fileSystem, `${directory}/${LOCK_FILE}`))
+  const isOurs = owner === nameOf(us)
+  const free = isOurs ? 'Close that log, or share it' : 'Stop that process first'
   return new UsageError(
     'DATA_DIRECTORY_IN_USE',
-    `Data directory ${directory} is in use by ${owner}. Stop that process first, or open it with access "read-only".`,
+    `Data directory ${directory} is in use by ${owner}${isOurs ? ', which is this one' : ''}. ${free}; ` +
+      'or only read, with access "read-only" (so does millrace consume without --group).',
     { facts: { directory, owner } },
   )
+}
+
+function nameOf({ pid, host }: { readonly pid: unknown; readonly host: unknown }): string {
+  return `process ${String(pid)} on ${String(host)}`
 }
 
 /** What the owner wrote about itself; it may be writing it just now. */
 function ownerOf(bytes: Uint8Array | undefined): string {
   try {
-    const { pid, host } = JSON.parse(Buffer.from(bytes ?? []).toString()) as Record<string, unknown>
-    return `process ${String(pid)} on ${String(host)}`
+    return nameOf(
+      JSON.parse(Buffer.from(bytes ?? []).toString()) as { pid: unknown; host: unknown },
+    )
   } catch {
     return 'another process'
   }

@@ -21,7 +21,10 @@ export function nameColumns(
   const unknown = Object.keys(declared).find((name) => !names.includes(name))
   if (unknown !== undefined) {
     const message = `${path} has no column ${unknown}; it has ${names.join(', ')}.`
-    throw new UsageError('USAGE', `${message} Correct the name under columns.`)
+    throw new UsageError(
+      'USAGE',
+      `${message} Correct the name under columns (millrace produce: --type).`,
+    )
   }
   return names
 }

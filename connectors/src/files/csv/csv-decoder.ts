@@ -85,7 +85,7 @@ export class CsvDecoder {
     const column = this.#columns[c] as Column
     const shown = JSON.stringify(text).slice(0, 80)
     const reason = `column ${column.name}: ${shown} is no ${describeType(column)}`
-    const next = `Correct it, or declare the type under columns: { ${column.name}: 'string' }.`
+    const next = `Correct it, or declare the type under columns: { ${column.name}: 'string' } (millrace produce: --type).`
     return { index, reason, next }
   }
 
