@@ -1,4 +1,5 @@
 import type { Compression, TopicDescription } from '../log.ts'
+import { checkArgument, required, text } from '../options/index.ts'
 import type { PartitionQueue, QueueSettings } from './partition-queue.ts'
 import type { PendingBatch } from './pending-batch.ts'
 import { TopicQueues } from './topic-queues.ts'
@@ -66,6 +67,7 @@ export class KnownTopics {
   }
 
   async #make(name: string): Promise<TopicQueues> {
+    checkArgument('A producer', 'the topic of a record', name, required(text))
     const topic = new TopicQueues(await this.#describe(name), this.#compression, this.#settings)
     this.#topics.set(name, topic)
     return topic

@@ -11,6 +11,8 @@ import {
   checkOptions,
   type Checks,
   count,
+  expecting,
+  listOf,
   milliseconds,
   oneOf,
   patienceMs,
@@ -62,6 +64,16 @@ const CHECKS: Checks<ProducerOptions<never, never>> = {
   retryBackoffMs: milliseconds(),
   compression: oneOf(...COMPRESSIONS),
   clock: anyClock,
+}
+
+const groupPositions = expecting(
+  "a group's positions, such as consumer.positions(batch)",
+  (value) => Array.isArray((value as { positions?: unknown } | null | undefined)?.positions),
+)
+
+/** @throws UsageError for what is no list of groups' positions. */
+export function checkPositions(positions: unknown): void {
+  checkArgument('commitTransaction', 'positions', positions, listOf(groupPositions))
 }
 
 /** @throws UsageError for what a producer can't work with. */

@@ -18,7 +18,12 @@ import { type Retry, retryUnavailable } from '../retry.ts'
 import { Identity } from './identity.ts'
 import { KnownTopics } from './known-topics.ts'
 import type { PendingBatch } from './pending-batch.ts'
-import { checkProducer, IN_FLIGHT_MAX, type ProducerOptions } from './producer-options.ts'
+import {
+  checkPositions,
+  checkProducer,
+  IN_FLIGHT_MAX,
+  type ProducerOptions,
+} from './producer-options.ts'
 import { SendLine } from './send-line.ts'
 import type { TopicAppender, TopicQueues } from './topic-queues.ts'
 import { Transaction } from './transaction.ts'
@@ -171,6 +176,7 @@ export class Producer<K = Raw, V = Raw> {
    * @throws FencedError PRODUCER_FENCED: nothing of it will ever be visible; make a new producer.
    */
   async commitTransaction(positions: readonly GroupPositions[] = []): Promise<void> {
+    checkPositions(positions)
     this.#expectTransaction('open', 'commit a transaction')
     await this.flush()
     this.#expectTransaction('open', 'commit a transaction')

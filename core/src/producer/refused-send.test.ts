@@ -44,3 +44,30 @@ test('a transaction does not commit without a record that was refused unseen', a
   await producer.close()
   expect(await readValues(log, 't', 0, 'read_committed')).toEqual([])
 })
+
+test('a record that names no topic is refused as such, and costs nothing else', async () => {
+  const log = await logWithSmallTopic()
+  const producer = new Producer(log)
+  const nameless = { value: 'x' } as never
+  await expect(producer.send(nameless)).rejects.toThrow(/the topic of a record is missing/)
+  await producer.send({ topic: 't', value: 'fits' })
+  await producer.close()
+  expect(await readValues(log, 't', 0)).toEqual(['fits'])
+})
+
+test.each([{ group: 'g', positions: [] }, ['g'], 'g'])(
+  'a transaction that is committed with %j for positions goes on, and commits with a list of them',
+  async (positions) => {
+    const log = await logWithSmallTopic()
+    const producer = new Producer(log, { transactionalId: 'x' })
+    await producer.beginTransaction()
+    await producer.send({ topic: 't', value: 'fits' })
+    await expect(producer.commitTransaction(positions as never)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('consumer.positions(batch)') as string,
+    })
+    await producer.commitTransaction([{ group: 'g', positions: [] }])
+    await producer.close()
+    expect(await readValues(log, 't', 0, 'read_committed')).toEqual(['fits'])
+  },
+)
