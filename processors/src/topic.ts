@@ -105,6 +105,14 @@ const CHECKS: Checks<TopicOptions<never, unknown>> = {
   config: group(topicConfigChecks),
 }
 
+// The last overload is the one that compilers explain: that of names, which may be misspelt.
+/** Describes a topic that takes any key, and whose keys are not read. */
+export function topic<V>(name: string, options: TopicOptions<V, undefined>): TopicFor<null, V, V>
+/** Describes a topic whose keys are written by a serde; a key that is no object counts as its property `key`. */
+export function topic<V, K>(
+  name: string,
+  options: TopicOptions<V, Serde<K>> & { readonly key: Serde<K> },
+): TopicFor<SerdeKey<K>, V, V>
 /**
  * Describes a topic whose keys are made of its values.
  *
@@ -114,13 +122,6 @@ export function topic<V, const S extends KeySpec<V>>(
   name: string,
   options: TopicOptions<V, S> & { readonly key: S },
 ): TopicFor<KeyOf<V, S>, V, V>
-/** Describes a topic whose keys are written by a serde; a key that is no object counts as its property `key`. */
-export function topic<V, K>(
-  name: string,
-  options: TopicOptions<V, Serde<K>> & { readonly key: Serde<K> },
-): TopicFor<SerdeKey<K>, V, V>
-/** Describes a topic that takes any key, and whose keys are not read. */
-export function topic<V>(name: string, options: TopicOptions<V, undefined>): TopicFor<null, V, V>
 export function topic<V>(name: string, options: TopicOptions<V, unknown>): Topic<unknown, V> {
   checkTopicName(name)
   checkDescription(`Topic ${name}`, options, CHECKS)
