@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import type { FileSource } from '../file-source.ts'
 import {
@@ -147,6 +148,21 @@ test('standard input, too', async () => {
   // A header in another encoding would take bytes of the first record with it.
   const foreign = read(await openStdin(kind, context, pieces('a,\xe9\n12345,2\n')))
   await expect(foreign).rejects.toThrow('standard input, line 1 (byte 2): not UTF-8')
+})
+
+test('the lines before the place where reading goes on are counted once, however many bad records follow', async () => {
+  const pad = JSON.stringify({ pad: 'p'.repeat(200_000) })
+  const path = await temporaryFile(`${pad}\n${pad}\nbad\n${pad}\n${pad}\nworse\n`)
+  const [first] = await lenientBatches(ndjson(path))
+  const reader = await ndjson(path).openLenient?.({ position: first?.position, signal })
+  const lines: unknown[] = []
+  for await (const { rows } of reader?.batches() ?? []) {
+    lines.push(...rows.map((row) => row instanceof MalformedRecord && row.error.facts['line']))
+    // Whoever looked again would find nothing.
+    await rm(path, { force: true })
+  }
+  await reader?.close()
+  expect(lines).toEqual([false, 3, false, false, 6])
 })
 
 test('wherever bad records stand, each is given once, and every position yields exactly the rest', async () => {

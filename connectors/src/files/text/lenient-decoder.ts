@@ -25,8 +25,9 @@ export interface BlockFormat<B extends Block> {
 export class LenientDecoder<B extends Block> {
   readonly #path: string
   readonly #format: BlockFormat<B>
-  /** Line that the first block begins on; the file is read for it only once somebody asks. */
-  #firstLine: (() => Promise<number>) | undefined
+  #firstByte: number | undefined
+  /** Line that the first block begins on; the file is read up to there only when somebody asks, and once. */
+  #firstLine: number | undefined
   #linesPassed = 0
 
   constructor(path: string, format: BlockFormat<B>) {
@@ -36,7 +37,7 @@ export class LenientDecoder<B extends Block> {
 
   /** Blocks are given in order, and none is left out. */
   async rows(block: B): Promise<FileRecord[]> {
-    this.#firstLine ??= async () => (await placeAt(this.#path, block.byte)).line
+    this.#firstByte ??= block.byte
     // Which line it is may take long to find out, and is of interest only where something is wrong.
     const rows = await this.#decode({ ...block, line: 1 })
     const records = rows instanceof MalformedRecord ? await this.#apart(block) : rows
@@ -45,10 +46,15 @@ export class LenientDecoder<B extends Block> {
   }
 
   async #apart(block: B): Promise<FileRecord[]> {
-    const line = block.line ?? ((await this.#firstLine?.()) ?? 1) + this.#linesPassed
+    const line = block.line ?? (await this.#readFirstLine()) + this.#linesPassed
     const spans = this.#format.spans(block)
     const [from] = spans[0] ?? [0]
     return this.#halve(block, spans, line + countLineFeeds(block.bytes.subarray(0, from)))
+  }
+
+  async #readFirstLine(): Promise<number> {
+    this.#firstLine ??= (await placeAt(this.#path, this.#firstByte ?? 0)).line
+    return this.#firstLine
   }
 
   /** @param line On which the first of the records begins. */
