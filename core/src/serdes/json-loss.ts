@@ -56,7 +56,7 @@ function areItemsPlain(items: readonly unknown[]): boolean {
 }
 
 function areMembersPlain(members: Readonly<Record<string, unknown>>): boolean {
-  if (members['toJSON'] !== undefined) return false
+  if (members['toJSON'] !== undefined) return isUsualDate(members)
   if (Object.getPrototypeOf(members) !== Object.prototype) return false
   // Not by `Object.keys`, which makes an array.
   for (const name in members) {
@@ -64,6 +64,13 @@ function areMembersPlain(members: Readonly<Record<string, unknown>>): boolean {
     if (typeof member !== 'string' && !isPlain(member)) return false
   }
   return true
+}
+
+/** One that JSON.stringify writes as its ISO text. */
+function isUsualDate(value: object): boolean {
+  // oxlint-disable-next-line no-restricted-globals -- the type of a value, not the time
+  if (!(value instanceof Date) || value.toJSON !== Date.prototype.toJSON) return false
+  return !Number.isNaN(value.getTime())
 }
 
 function refuse(value: unknown, name: string): void {

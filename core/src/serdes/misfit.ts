@@ -58,7 +58,7 @@ function describe(value: unknown): string {
       return `the ${typeof value} ${String(value).slice(0, SHOWN_LENGTH)}`
     case 'object':
       if (value === null) return 'null'
-      return Array.isArray(value) ? 'an array' : withArticle(value.constructor?.name ?? 'object')
+      return Array.isArray(value) ? 'an array' : withArticle(value.constructor?.name || 'object')
     default:
       return value === undefined ? 'undefined' : `a ${typeof value}`
   }
