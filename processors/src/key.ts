@@ -121,7 +121,8 @@ export function namedKeySerde(columns: readonly Column[]): Serde<NamedKey> {
       const key = parseRich(buffer.toString('utf8', start, end))
       // Another program may have written it. Two ids that are rounded to one would be one row.
       if (!isHeld(key)) anyJson.decode(buffer, start, end)
-      return msToTimes(key as NamedKey, times)
+      // Records with the same key share it: whoever changes it would change it for them all.
+      return Object.freeze(msToTimes(key as NamedKey, times))
     },
   })
 }

@@ -80,6 +80,19 @@ test('keys are read as they were written, however often they came before', () =>
   )
 })
 
+test('a key can not be changed by who looks at one of its records, for others have the same', () => {
+  const at = topics['one property'] as Topic
+  const batch = new BatchWriter()
+  for (let n = 0; n < 2; n++) batch.append(at.key.encode({ city: 'Oslo' }), null, 0)
+  const cursor = new BatchReader(batch.finish())
+  const keys = new KeyReader(at)
+  cursor.next()
+  const first = keys.read(cursor) as Record<string, unknown>
+  expect(() => (first['city'] = 'Bergen')).toThrow(TypeError)
+  cursor.next()
+  expect(keys.read(cursor)).toEqual({ city: 'Oslo' })
+})
+
 test('an id past 2^53 that another program wrote into a key is refused, not rounded to its neighbour', () => {
   const { key } = topic('t', { value: json<{ id: number }>(), key: 'id' })
   expect(key.deserialize(Buffer.from('{"id":9007199254740991}'))).toEqual({ id: 2 ** 53 - 1 })
