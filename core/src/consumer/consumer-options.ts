@@ -76,7 +76,8 @@ const CHECKS: Checks<ConsumerOptions<never, never>> = {
 
 const anyOffset = count(0)
 const end = oneOf('earliest', 'latest')
-const moment = having<{ readonly timestampMs: number }>({ timestampMs: required(count(0)) })
+const timestampMs = required(milliseconds(0, Number.MAX_SAFE_INTEGER))
+const moment = having<{ readonly timestampMs: number }>({ timestampMs })
 
 /** @throws UsageError for what is no place in a partition. */
 export function checkSeek(to: unknown): void {

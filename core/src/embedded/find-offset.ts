@@ -1,10 +1,12 @@
 import type { FindOffsetRequest } from '../log.ts'
-import { checkArgument, count, either, having, oneOf, required } from '../options/index.ts'
+import { checkArgument, either, having, milliseconds, oneOf, required } from '../options/index.ts'
 import type { Position } from '../record.ts'
 import { findByTime } from '../storage/find-by-time.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
 
-const moment = having<{ readonly timestampMs: number }>({ timestampMs: required(count(0)) })
+// A third of an hour ago is no whole number.
+const timestampMs = required(milliseconds(0, Number.MAX_SAFE_INTEGER))
+const moment = having<{ readonly timestampMs: number }>({ timestampMs })
 const someAt = required(either(oneOf('earliest', 'latest'), moment))
 
 /** The position at an end of a partition, or of the first record at or after a time. */

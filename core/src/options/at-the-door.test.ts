@@ -151,7 +151,7 @@ test('a consumer reads what is more than a partition, such as stored positions, 
   })
   const stored = await log.readPositions('g')
   const consumer = new Consumer(log, { assignment: stored })
-  for (const place of stored) await consumer.seek(place, { timestampMs: 5, value: 'x' } as never)
+  for (const place of stored) await consumer.seek(place, { timestampMs: 4.5, value: 'x' } as never)
   for await (const batch of consumer) {
     expect([...batch.records()]).toMatchObject([{ partition: 1, timestampMs: 5 }])
     break
