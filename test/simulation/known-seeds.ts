@@ -31,4 +31,9 @@ export const knownSeeds: readonly KnownSeed[] = [
   { seed: 41, found: 'after a power loss a reader believed a watermark that was too old' },
   { seed: 2736, found: 'a reader lost decisions while the journal was compacted' },
   { seed: 95, found: 'an opening that failed left files open' },
+  {
+    seed: 4505,
+    found:
+      'a reader saw what was not synced yet: a change of topics had undone the note of the recovery',
+  },
 ]

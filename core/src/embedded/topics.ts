@@ -175,10 +175,14 @@ export class Topics {
   }
 
   /** All partitions have been recovered in this run of the machine. */
-  async noteRecovered(recoveredInBoot: string | undefined): Promise<void> {
-    if (recoveredInBoot === undefined || recoveredInBoot === this.#registry.recoveredInBoot) return
-    this.#registry = { ...this.#registry, recoveredInBoot }
-    await this.noteTime()
+  noteRecovered(recoveredInBoot: string | undefined): Promise<void> {
+    // In its turn: a change that is being written down would else put back what was there before.
+    return this.#change(async () => {
+      if (recoveredInBoot === undefined || recoveredInBoot === this.#registry.recoveredInBoot)
+        return
+      this.#registry = { ...this.#registry, recoveredInBoot }
+      await this.#register(this.#registry.topics)
+    })
   }
 
   /** All partitions were closed; the next opening need not look for what may be unfinished. */
