@@ -4,6 +4,8 @@ import type { Edit } from './plant.ts'
 export interface PlantedBug extends Edit {
   /** The failure mode of other systems that it stands for. */
   readonly name: string
+  /** Where its lives begin, when it shows too rarely for the first ones. Default 1. */
+  readonly firstSeed?: number
 }
 
 /** Each must be found by the simulation alone. */
@@ -140,6 +142,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'core/src/embedded/read-only-partition.ts',
     find: '.filter(({ offset }) => offset < this.#horizon)',
     replace: '.filter(({ offset }) => offset >= 0)',
+    firstSeed: 2600,
   },
   {
     name: 'reader beside the owner passes over the snapshot of a compacted journal',
