@@ -149,11 +149,16 @@ class Producer implements Remembered {
       this.batches = [header.baseSequence, lastSequence(header), baseOffset]
       return
     }
-    if (batches.length === BATCHES_MAX * SLOTS) {
-      batches.copyWithin(0, SLOTS)
-      batches.length -= SLOTS
+    if (batches.length < BATCHES_MAX * SLOTS) {
+      batches.push(header.baseSequence, lastSequence(header), baseOffset)
+      return
     }
-    batches.push(header.baseSequence, lastSequence(header), baseOffset)
+    // In place: cut and pushed to, an array takes its room anew with each batch.
+    const newest = batches.length - SLOTS
+    for (let slot = 0; slot < newest; slot++) batches[slot] = batches[slot + SLOTS] ?? 0
+    batches[newest] = header.baseSequence
+    batches[newest + 1] = lastSequence(header)
+    batches[newest + 2] = baseOffset
   }
 }
 
